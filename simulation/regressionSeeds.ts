@@ -23,5 +23,9 @@ export const regressionSeeds: ReadonlyArray<{ readonly seed: number; readonly bu
   {
     seed: 570,
     bug: "what came back from doubt after a completion, too late for a RESPREAD order's plan, was neither sent nor completed"
+  },
+  {
+    seed: 1523239,
+    bug: "a fail-over forgot that people were told of a cancelled order, and took its final state: the order went on"
   }
 ]

@@ -121,7 +121,11 @@ export const followed = (
 ) =>
   Effect.flatMap(SliceStore, ({ saveBrokerStates }) =>
     saveBrokerStates(
-      slices.map((slice) => ({ slice, state: atBroker(slice, status, Math.min(slice.quantity, filledQuantity)) })),
+      slices.map((slice) => ({
+        slice,
+        state: atBroker(slice, status, Math.min(slice.quantity, filledQuantity)),
+        noted: null
+      })),
       at(seconds)
     )
   )
@@ -142,7 +146,7 @@ export const takeOverThese = (
     recovery.takeOver(
       slices
         .filter(({ replacedBy, carriedQuantity }) => replacedBy === null && carriedQuantity === 0)
-        .map((slice) => ({ slice, order: atBroker(slice, status, filled) })),
+        .map((slice) => ({ slice, order: atBroker(slice, status, filled), noted: null })),
       "late",
       at(seconds)
     )
@@ -238,7 +242,7 @@ export const repair = (
     store.repair(
       slices
         .filter(({ replacedBy, carriedQuantity }) => replacedBy === null && carriedQuantity === 0)
-        .map((slice) => ({ slice, order: atBroker(slice, status, Math.min(slice.quantity, filled)) })),
+        .map((slice) => ({ slice, order: atBroker(slice, status, Math.min(slice.quantity, filled)), noted: null })),
       asked,
       at(seconds)
     )

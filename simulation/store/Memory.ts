@@ -1,4 +1,5 @@
 import type { DateTime } from "effect"
+import type { DifferenceKind } from "../../src/domain/lifecycle/settlement.ts"
 import type { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
 import type { Reason } from "../../src/domain/model/reason.ts"
 import type {
@@ -93,6 +94,11 @@ export class Memory implements Tables {
 
   get isHalted(): boolean {
     return this.halts.at(-1)?.isHalted ?? false
+  }
+
+  /** The difference that people were told of is on record; null if they were told of none. */
+  isOnRecord(tag: Tag, noted: DifferenceKind | null): boolean {
+    return noted === null || this.differences.has(`${tag} ${noted}`)
   }
 
   /** Puts an order and its SCHEDULED slices on hold. */

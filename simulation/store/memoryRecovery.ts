@@ -81,12 +81,13 @@ const waitsForBroker = (slice: SliceRow, nowMillis: number, doubtedSinceMillis: 
  */
 const takeOver = (
   memory: Memory,
-  { slice: doubted, order }: LateArrival,
+  { slice: doubted, order, noted }: LateArrival,
   reason: string,
   nowMillis: number
 ): ReadonlyArray<string> => {
   const slice = memory.slices.get(doubted.id)
   if (slice === undefined || slice.stage === "PROCESSED" || slice.stage === "IN_PROGRESS") return []
+  if (!memory.isOnRecord(slice.tag, noted)) return []
   if (slice.claimVersion !== doubted.claimVersion) return []
   if (slice.replacedBy !== null || slice.carriedQuantity !== 0) return []
   giveBrokerOrder(slice, order, because("late_arrival", reason))

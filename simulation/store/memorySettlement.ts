@@ -89,12 +89,12 @@ const settled = (memory: Memory, slice: SliceRow): SettledSlice => ({
 })
 
 /** Writes the state of the broker order to a final slice, if nothing has changed since it was read. */
-const repair = (memory: Memory, { slice: read, order }: Repair, reason: string): boolean => {
+const repair = (memory: Memory, { slice: read, order, noted }: Repair, reason: string): boolean => {
   const slice = memory.slices.get(read.id)
   if (slice === undefined || slice.stage !== read.stage || slice.claimVersion !== read.claimVersion) return false
   if (slice.replacedBy !== null || slice.brokerIsFinal !== read.brokerIsFinal) return false
   if (slice.brokerStatus !== read.brokerStatus || slice.filledQuantity !== read.filledQuantity) return false
-  if (slice.carriedQuantity !== read.carriedQuantity) return false
+  if (slice.carriedQuantity !== read.carriedQuantity || !memory.isOnRecord(slice.tag, noted)) return false
   giveBrokerOrder(slice, order, because("repaired_from_order_list", reason))
   slice.leftBookAt = null
   return true

@@ -146,7 +146,8 @@ const saveBrokerStates =
   (memory: Memory): Slices["saveBrokerStates"] =>
   (states) =>
     Effect.sync(() => {
-      for (const { slice: open, state } of states) {
+      for (const { slice: open, state, noted } of states) {
+        if (!memory.isOnRecord(open.tag, noted)) continue
         const slice = memory.slices.get(open.id)
         if (slice?.stage !== "PROCESSED" || slice.brokerOrderId !== open.brokerOrderId) continue
         if (slice.brokerIsFinal) continue

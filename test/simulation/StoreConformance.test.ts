@@ -74,7 +74,9 @@ const lookUpAll = (database: Database) =>
         quantity: slice.quantity,
         filledQuantity: index % 2 === 0 ? 0 : slice.quantity,
         averagePrice: index % 2 === 0 ? null : BigDecimal.make(1005n, 1)
-      }
+      },
+      // Nothing is on record here.
+      noted: index % 3 === 0 ? ("cancelled_at_broker" as const) : null
     }))
     const taken = yield* run(database, "RecoveryStore.takeOver", recovery.takeOver(lateArrivals, "late", now))
     const previouslyInDoubt = yield* run(

@@ -88,7 +88,7 @@ describe("the day reconciliation", () => {
       }
       const repairsOf = Effect.map(store.slices(...today, []), (slices) =>
         reconcileDay(slices, { orders: [seen], unreadable: [] }, { entries: [], unreadable: [] }).differences.flatMap(
-          ({ slice, repair }) => (repair === null ? [] : [{ slice, order: repair }])
+          ({ slice, repair }) => (repair === null ? [] : [{ slice, order: repair, noted: null }])
         )
       )
       const repairs = yield* repairsOf

@@ -337,7 +337,8 @@ describe("stages of a slice", () => {
                   quantity: null,
                   filledQuantity,
                   averagePrice: null
-                }
+                },
+                noted: null
               }
             ],
             now

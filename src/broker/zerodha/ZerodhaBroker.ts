@@ -10,7 +10,7 @@ import { askForQuotes } from "./askForQuotes.ts"
 import { refusedCancel } from "./kiteAnswers.ts"
 import { makeKiteCalls } from "./kiteCalls.ts"
 import type { KiteClient } from "./KiteClient.ts"
-import { brokerOrders, lacksPrice, readEntries, readOrderList } from "./kiteOrders.ts"
+import { brokerOrders, lacksPrice, makeRowReaders, readEntries, readOrderList } from "./kiteOrders.ts"
 import type { KiteSession } from "./KiteSession.ts"
 import { zerodha } from "./kiteTokens.ts"
 import { noTrades, readTrades, type Trades } from "./kiteTrades.ts"
@@ -35,6 +35,7 @@ export const ZerodhaBroker: Layer.Layer<
     const feed = yield* OrderFeed
     const calls = yield* makeKiteCalls
     const { order, lookUp, read } = calls
+    const readerOfNext = makeRowReaders()
 
     /** Reads the trades if prices are missing. A failure only delays prices and must not hide the orders. */
     const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<Trades> =>
@@ -59,7 +60,7 @@ export const ZerodhaBroker: Layer.Layer<
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
         const answer = yield* lookUp("/orders", ordersLimit)
-        const own = yield* read(answer, (body) => readOrderList(body, tags))
+        const own = yield* read(answer, (body) => readOrderList(body, tags, readerOfNext()))
         const { orders, unreadable } = brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
         return {
           orders: orders.map((order) => ({ ...order, statusText: answer.masked(order.statusText) })),

@@ -23,7 +23,16 @@ import {
   wantedPrice,
   wantedQuantity
 } from "./kiteFields.ts"
-import { eachOf, eachRow, ownTagsIn, ownTagsMentioned, tagsIn, wordsIn } from "./kiteRows.ts"
+import {
+  eachOf,
+  eachRow,
+  makeRowMemory,
+  type ParseRow,
+  ownTagsIn,
+  ownTagsMentioned,
+  tagsIn,
+  wordsIn
+} from "./kiteRows.ts"
 import { averagePriceOf, type Trades } from "./kiteTrades.ts"
 
 /** An order of ours in Kite's order list. `price` is null if the row does not tell it. */
@@ -43,12 +52,36 @@ export interface OwnRows {
   readonly unreadable: ReadonlyArray<UnreadableOrder>
 }
 
+/** How the text of a row becomes a row, and a row of ours its order, or what is wrong with it. */
+export interface RowReader {
+  readonly parseRow: ParseRow
+  readonly readRow: (tag: Tag, row: Fields) => OrderListRow | string
+}
+
+/** Makes the readers of one list after another; a row that has not changed is read only once. */
+export const makeRowReaders = (): (() => RowReader) => {
+  const parserOfNext = makeRowMemory()
+  const read = new WeakMap<Fields, { readonly tag: Tag; readonly order: OrderListRow | string }>()
+  const readRow = (tag: Tag, row: Fields) => {
+    const known = read.get(row)
+    if (known?.tag === tag) return known.order
+    const order = readOrderRow(tag, row)
+    read.set(row, { tag, order })
+    return order
+  }
+  return () => ({ parseRow: parserOfNext(), readRow })
+}
+
 /**
  * The orders with one of these tags, or with another of their form, in the body of GET /orders. A row that names one of our tags belongs to it. A row whose tags
  * cannot be read belongs, unreadable, to each of our tags that occurs in it as a word, and so does any other row to those of
  * our tags that no row names: leaving it out would mean "not placed". A row without any is none of ours, whatever it contains.
  */
-export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Effect.Effect<OwnRows, string> =>
+export const readOrderList = (
+  body: string,
+  tags: ReadonlySet<Tag>,
+  { parseRow, readRow }: RowReader = makeRowReaders()()
+): Effect.Effect<OwnRows, string> =>
   Effect.gen(function* () {
     const rows: Array<OrderListRow> = []
     const unreadable: Array<UnreadableOrder> = []
@@ -60,7 +93,7 @@ export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Effect.Effe
         unreadable.push(unreadableOrder(tag, fieldsOf(row), false, problem))
       }
     }
-    yield* eachRow(body, (row) => {
+    const take = (row: unknown) => {
       const fields = fieldsOf(row)
       const named = ownTagsIn(fields, tags)
       for (const tag of named) missing.delete(tag)
@@ -72,7 +105,8 @@ export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Effect.Effe
       } else if (named.length > 1) addMentions(row, tags, "it has the tags of several slices")
       else if (tagsIn(fields) === null) addMentions(row, tags, "its tag cannot be read")
       else others.push(row)
-    })
+    }
+    yield* eachRow(body, take, parseRow)
     if (missing.size > 0) yield* eachOf(others, (row) => addMentions(row, missing, "its tag is not in tag or tags"))
     return { rows, unreadable }
   })
@@ -88,7 +122,7 @@ const maxStatus = 100
 const maxDetail = 500
 
 /** The row of an order of ours, or what is wrong with it. Of about thirty fields, these are read. */
-const readRow = (
+const readOrderRow = (
   tag: Tag,
   { order_id: id, status, status_message: message, quantity, filled_quantity: filled, average_price }: Fields
 ): OrderListRow | string => {

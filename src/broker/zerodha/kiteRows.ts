@@ -15,13 +15,36 @@ const maxRows = 200_000
 const rowsAtOnce = 100
 const charactersAtOnce = 10_000
 
+/** The value of the text at a place in the list; none if it is no JSON. */
+export type ParseRow = (text: string, index: number) => Option.Option<unknown>
+
+/**
+ * Makes the function that parses the rows of one list and takes those from memory that the list before had in the same words at
+ * the same place: most rows of a day's list do not change any more, and parsing takes most of the time of reading one.
+ */
+export const makeRowMemory = (): (() => ParseRow) => {
+  let latest: ReadonlyArray<{ readonly text: string; readonly row: Option.Option<unknown> }> = []
+  return () => {
+    const before = latest
+    const rows: Array<{ readonly text: string; readonly row: Option.Option<unknown> }> = []
+    latest = rows
+    return (text, index) => {
+      const known = before[index]
+      const row = known?.text === text ? known.row : parse(text)
+      rows[index] = { text, row }
+      return row
+    }
+  }
+}
+
 /**
  * Hands each row of a list to `take`, with pauses, so that nothing else in the process waits for a long list. Fails with words
  * after some rows or none if the body is no list, such as with `"data": null`: then no row counts.
  */
 export const eachRow = Effect.fnUntraced(function* (
   body: string,
-  take: (row: unknown, index: number) => void
+  take: (row: unknown, index: number) => void,
+  parseRow: ParseRow = (text) => parse(text)
 ): Effect.fn.Return<void, string> {
   const texts = rowTexts(body)
   let characters = 0
@@ -31,7 +54,7 @@ export const eachRow = Effect.fnUntraced(function* (
       if (next.value === null || Option.isNone(readFrame(next.value))) break
       return
     }
-    const row = parse(next.value)
+    const row = parseRow(next.value, index)
     if (Option.isNone(row)) break
     take(row.value, index)
     characters += next.value.length
@@ -64,7 +87,7 @@ export const tagsIn = ({ tag, tags }: Fields): ReadonlyArray<string> | null => {
 /** Those of our tags, and others of their form, that the fields `tag` and `tags` have in them, whatever else is in these. */
 export const ownTagsIn = ({ tag, tags }: Fields, ours: ReadonlySet<string>): ReadonlyArray<Tag> =>
   textsIn([tag, ...(Array.isArray(tags) ? tags : [])]).filter(
-    (text): text is Tag => isOurTag(text) && (ours.has(text) || isTagOfOurs(text))
+    (text): text is Tag => isTagOfOurs(text) || (ours.has(text) && isOurTag(text))
   )
 
 const textsIn = (values: ReadonlyArray<unknown>): ReadonlyArray<string> => [

@@ -65,7 +65,7 @@ export const settleCommand = Command.make(
     const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
     const reconciled = reconcileDay(slices, found, all)
     const repairs = reconciled.differences.flatMap(({ slice, repair }) =>
-      given.repair && repair !== null ? [{ slice, order: repair }] : []
+      given.repair && repair !== null ? [{ slice, order: repair, noted: null }] : []
     )
     const repaired =
       repairs.length === 0

@@ -1,15 +1,18 @@
 import { type DateTime, Effect, Schema } from "effect"
 import type { Db, Sql } from "../../db/Db.ts"
 import { booleans, decimals, integers, texts } from "../../db/parameters.ts"
-import type { SettledSlice } from "../../domain/lifecycle/settlement.ts"
+import type { DifferenceKind, SettledSlice } from "../../domain/lifecycle/settlement.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { foundMoves } from "../sql/foundMoves.ts"
 import { type ActionName, type Asked, insertActions } from "../sql/insertActions.ts"
+import { isOnRecord } from "../sql/isOnRecord.ts"
 
 /** A slice to be corrected to what the broker's order list says of it. */
 export interface Repair {
   readonly slice: SettledSlice
   readonly order: BrokerOrder
+  /** The difference that people were told of with it; null if none. Without its record the slice is not corrected. */
+  readonly noted: DifferenceKind | null
 }
 
 /**
@@ -37,10 +40,12 @@ export const repairSlices =
             ${texts(repairs.map(({ order }) => order.statusText))},
             ${booleans(repairs.map(({ order }) => !isTerminal(order.status)))},
             ${integers(repairs.map(({ order }) => order.filledQuantity))},
-            ${decimals(repairs.map(({ order }) => order.averagePrice))}
+            ${decimals(repairs.map(({ order }) => order.averagePrice))},
+            ${texts(repairs.map(({ noted }) => noted))}
           ) AS i (id, read_stage, read_version, read_status, was_final, read_filled, read_carried, found_order_id, found_status,
-            found_status_text, is_open, found_filled, found_price)
+            found_status_text, is_open, found_filled, found_price, noted)
           JOIN slice_plan p ON p.id = i.id JOIN orders o ON o.number = p.order_number
+          WHERE ${isOnRecord(sql, sql`p.tag`)}
           ORDER BY p.slice
         ), ${foundMoves(sql, {
           queue: sql`q.version = i.read_version

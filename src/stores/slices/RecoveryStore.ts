@@ -2,12 +2,14 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import type { DifferenceKind } from "../../domain/lifecycle/settlement.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { foundMoves } from "../sql/foundMoves.ts"
 import { Id, idsOf } from "../sql/ids.ts"
+import { isOnRecord } from "../sql/isOnRecord.ts"
 import { isOfOrder, skipQueued } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
@@ -18,6 +20,8 @@ const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boole
 export interface LateArrival {
   readonly slice: PreviouslyInDoubtSlice
   readonly order: BrokerOrder
+  /** The difference that people were told of with it; null if none. Without its record the slice does not move. */
+  readonly noted: DifferenceKind | null
 }
 
 /**
@@ -155,9 +159,11 @@ const takeOver =
             ${texts(lateArrivals.map(({ order }) => order.statusText))},
             ${booleans(lateArrivals.map(({ order }) => !isTerminal(order.status)))},
             ${integers(lateArrivals.map(({ order }) => order.filledQuantity))},
-            ${decimals(lateArrivals.map(({ order }) => order.averagePrice))}
-          ) AS i (id, read_version, found_order_id, found_status, found_status_text, is_open, found_filled, found_price)
+            ${decimals(lateArrivals.map(({ order }) => order.averagePrice))},
+            ${texts(lateArrivals.map(({ noted }) => noted))}
+          ) AS i (id, read_version, found_order_id, found_status, found_status_text, is_open, found_filled, found_price, noted)
           JOIN slice_plan p ON p.id = i.id
+          WHERE ${isOnRecord(sql, sql`p.tag`)}
           ORDER BY p.slice
         ), ${foundMoves(sql, {
           queue: sql`q.version = i.read_version AND q.claim = 0`,

@@ -3,11 +3,13 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Readable } from "../../db/Readable.ts"
+import type { DifferenceKind } from "../../domain/lifecycle/settlement.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type ClaimedSlice, OpenSlice, type SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import type { Reason } from "../../domain/model/reason.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
+import { isOnRecord } from "../sql/isOnRecord.ts"
 import { processed, putResults, takeWorking } from "../sql/moves.ts"
 import { isCancelWanted, joinCompletion } from "../sql/wantedCancels.ts"
 import {
@@ -27,6 +29,8 @@ export type { MovedSlice } from "./writeOutcomes.ts"
 export interface BrokerState {
   readonly slice: OpenSlice
   readonly state: BrokerOrder
+  /** The difference that people were told of with this state; null if none. Without its record the state is not written. */
+  readonly noted: DifferenceKind | null
 }
 
 /**
@@ -180,8 +184,11 @@ const saveBrokerStates =
             ${texts(states.map(({ state }) => state.statusText))},
             ${booleans(states.map(({ state }) => isTerminal(state.status)))},
             ${integers(states.map(({ state }) => state.filledQuantity))},
-            ${decimals(states.map(({ state }) => state.averagePrice))}
-          ) AS i (key, order_id, status, status_text, is_final, filled, price)
+            ${decimals(states.map(({ state }) => state.averagePrice))},
+            ${texts(states.map(({ slice }) => slice.tag))},
+            ${texts(states.map(({ noted }) => noted))}
+          ) AS i (key, order_id, status, status_text, is_final, filled, price, tag, noted)
+          WHERE ${isOnRecord(sql, sql`i.tag`)}
           ORDER BY slice
         ), changed AS (
           UPDATE slice_working w SET

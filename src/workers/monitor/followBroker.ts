@@ -73,14 +73,14 @@ export const makeFollowBroker = Effect.gen(function* () {
     if (isListed) yield* lookout.note("placed")
     yield* reportUnreadable(all, orderList)
     yield* reportDoubles(all, orderList)
-    const unjudged = yield* settle(unresolved, open, orderList)
+    const { told, unjudged } = yield* settle(unresolved, open, orderList)
     const isJudged = ({ tag }: { readonly tag: string }) => !unjudged.has(tag)
     yield* reconcileInDoubt(unresolved.filter(isJudged), orderList)
-    yield* adoptLateArrivals(doubted.filter(isJudged), orderList)
+    yield* adoptLateArrivals(doubted.filter(isJudged), told, orderList)
 
     const states = open.filter(isJudged).flatMap((slice): ReadonlyArray<BrokerState> => {
       const state = orderList.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
-      return state === undefined ? [] : [{ slice, state }]
+      return state === undefined ? [] : [{ slice, state, noted: told.get(slice.tag) ?? null }]
     })
     yield* writeApart(states, (some) => Effect.flatMap(DateTime.now, (at) => slices.saveBrokerStates(some, at)))
     const shown = new Set(states.map(({ slice }) => slice.id))

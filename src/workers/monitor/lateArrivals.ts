@@ -8,6 +8,7 @@ import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoverySto
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import { makeAlarmDouble } from "../executor/alarmDouble.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
+import type { Told } from "./noteDifferences.ts"
 import { writeApart } from "./writeApart.ts"
 
 /**
@@ -25,10 +26,14 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
       reason: `the broker has ${brokerOrderId} for slice ${slice.id}, and other slices stand in for it`
     })
 
-  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
+  return Effect.fnUntraced(function* (
+    slices: ReadonlyArray<PreviouslyInDoubtSlice>,
+    told: Told,
+    orderList: OrderListLookUp
+  ) {
     const arrivals = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
       const order = placementsAmong(orderList.ordersOf(slice.tag))[0] ?? untold(orderList.unreadableOf(slice.tag))
-      return order === null || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
+      return order === null || slice.stage === "PROCESSED" ? [] : [{ slice, order, noted: told.get(slice.tag) ?? null }]
     })
     if (arrivals.length === 0) return
     const now = yield* DateTime.now

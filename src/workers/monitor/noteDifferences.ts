@@ -1,6 +1,11 @@
 import { DateTime, Duration, Effect } from "effect"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
-import { differenceKinds, type SettledSlice, type SliceDifference } from "../../domain/lifecycle/settlement.ts"
+import {
+  type DifferenceKind,
+  differenceKinds,
+  type SettledSlice,
+  type SliceDifference
+} from "../../domain/lifecycle/settlement.ts"
 import type { BrokerOrder } from "../../domain/model/BrokerOrder.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
@@ -21,6 +26,9 @@ export interface Differing {
   readonly slice: SettledSlice
   readonly difference: SliceDifference
 }
+
+/** For the tags of slices of which people were told in a look: the difference that put the order on hold. */
+export type Told = ReadonlyMap<string, DifferenceKind>
 
 /**
  * Tells people of differences, each once for its facts, whatever daemon finds it, and those of one kind in one order together: an error

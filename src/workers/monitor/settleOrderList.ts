@@ -21,7 +21,7 @@ import { SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { ServerHistory } from "../supervision/ServerHistory.ts"
 import { makeAdoptLateArrivals } from "./lateArrivals.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
-import { type Differing, makeNoteDifferences } from "./noteDifferences.ts"
+import { type Differing, makeNoteDifferences, type Told } from "./noteDifferences.ts"
 import { makeReportDoubles } from "./reportDoubles.ts"
 
 /** How many tags one pass compares; the others follow in the next. */
@@ -33,8 +33,8 @@ const patience = Duration.minutes(1)
  * Compares the broker's order list with every slice that it mentions, final ones too, and with those that it ought to mention. Only
  * what has changed since the last list is read from the database. What the list tells more of than this service knew is adopted or
  * repaired; what should not be is an alarm. The alarm comes before the states of this look are written, so that no new plan
- * answers to them while the order goes on hold. Returns the tags of slices that are still to be judged: of these no state may be
- * written.
+ * answers to them while the order goes on hold. Returns the tags of slices that are still to be judged, of which no state may be
+ * written, and what people were told of others, without which none may be.
  */
 export const makeSettleOrderList = Effect.gen(function* () {
   const store = yield* SettlementStore
@@ -69,16 +69,25 @@ export const makeSettleOrderList = Effect.gen(function* () {
     )
     const failed = yield* noted.slices(isDue(differing, DateTime.toEpochMillis(now)), now)
     const isNoted = ({ slice }: Differing) => !failed.has(slice.tag)
-    yield* mend(differing.filter(isNoted), orderList, now)
+    const told = toldOf(differing)
+    yield* mend(differing.filter(isNoted), told, orderList, now)
     for (const { slice, difference } of differing.filter(isNoted)) {
       // It is told of, and what it says is written: it is compared again when its rows change.
       if (differenceKinds[difference.kind].isCritical && isRecorded(slice, orderList))
         compare.agree(slice.tag, orderList)
     }
     yield* noted.show(orderList.problem)
-    return new Set([...postponed, ...failed])
+    return { unjudged: new Set([...postponed, ...failed]), told }
   })
 })
+
+/** Of several differences of a slice the last, that of its state: the others are still found when that is written. */
+const toldOf = (differing: ReadonlyArray<Differing>): Told =>
+  new Map(
+    differing
+      .filter(({ difference: { kind } }) => differenceKinds[kind].isHeld)
+      .map(({ slice: { tag }, difference: { kind } }) => [tag, kind])
+  )
 
 /** The orders of tags of our form that no slice has. A refused order is no placement of anybody. */
 const unknownAmong = (tags: ReadonlySet<string>, slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp) => {
@@ -199,6 +208,7 @@ const makeMend = Effect.gen(function* () {
 
   return Effect.fnUntraced(function* (
     differing: ReadonlyArray<Differing>,
+    told: Told,
     orderList: OrderListLookUp,
     now: DateTime.Utc
   ) {
@@ -206,6 +216,7 @@ const makeMend = Effect.gen(function* () {
       repair !== null && stage !== "IN_PROGRESS" && stage !== "PROCESSED"
     yield* adoptLateArrivals(
       differing.filter(isMissed).map(({ slice }) => slice),
+      told,
       orderList
     )
     const repairs = differing.flatMap(({ slice, difference: { kind, repair } }) => {
@@ -213,7 +224,9 @@ const makeMend = Effect.gen(function* () {
       // Only a fill reopens what is over.
       if (!isTerminal(repair.status) && repair.filledQuantity === slice.filledQuantity) return []
       // The list may be an old one. Only a person who looks at the broker's pages knows that it is not.
-      return kind !== "behind" && !isInState(slice, repair) ? [{ slice, order: repair }] : []
+      return kind !== "behind" && !isInState(slice, repair)
+        ? [{ slice, order: repair, noted: told.get(slice.tag) ?? null }]
+        : []
     })
     if (repairs.length === 0) return
     yield* store.repair(repairs, asked, now)

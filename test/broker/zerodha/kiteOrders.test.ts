@@ -3,6 +3,7 @@ import { BigDecimal, Effect, Exit, Result } from "effect"
 import {
   brokerOrders,
   lacksPrice,
+  makeRowReaders,
   type OrderListRow,
   readEntries,
   readOrderList
@@ -294,6 +295,42 @@ describe("Kite's order list", () => {
     assert.isNull(price(5e-5 / 2))
   })
 })
+
+describe("lists that are read one after another", () => {
+  const states: ReadonlyArray<Readonly<Record<string, unknown>>> = [
+    {},
+    { filled_quantity: 40 },
+    { status: "COMPLETE", filled_quantity: 100, average_price: 10.5 },
+    { status: "COMPLETE", filled_quantity: "many" },
+    { tag: null, tags: ["ALSO"] },
+    { tag: { odd: "OURS" } },
+    { tag: null, note: "OURS" }
+  ]
+  const asked = [tags("OURS"), tags("OURS", "ALSO"), tags()]
+
+  it("say the same as each of them read alone, however they change", () => {
+    const readerOfNext = makeRowReaders()
+    const draw = drawFrom(7)
+    for (let list = 0; list < 300; list += 1) {
+      const rows = Array.from({ length: draw(6) }, (_, n) => row({ order_id: `${n + draw(2)}`, ...states[draw(7)] }))
+      const text = draw(12) === 0 ? '{"status":"success","data":[{"order_id":"1"},' : body(...rows)
+      const ours = asked[draw(3)] ?? tags()
+      assert.deepStrictEqual(
+        Effect.runSync(Effect.result(readOrderList(text, ours, readerOfNext()))),
+        Effect.runSync(Effect.result(readOrderList(text, ours)))
+      )
+    }
+  })
+})
+
+/** Whole numbers below a bound, the same for the same seed. */
+const drawFrom = (seed: number) => {
+  let state = seed
+  return (below: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % below
+  }
+}
 
 describe("all entries of Kite's order list", () => {
   it("name the rows that do not tell their order by their place", () => {

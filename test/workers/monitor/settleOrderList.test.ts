@@ -6,6 +6,7 @@ import { BrokerOrderId, SliceId, tagOf } from "../../../src/domain/model/Ids.ts"
 import { SettlementStore } from "../../../src/stores/account/SettlementStore.ts"
 import { OrderCommands } from "../../../src/stores/orders/OrderCommands.ts"
 import { SliceCommands } from "../../../src/stores/slices/SliceCommands.ts"
+import { SliceStore } from "../../../src/stores/slices/SliceStore.ts"
 import { makeFollowBroker } from "../../../src/workers/monitor/followBroker.ts"
 import { makeFollowThrough } from "../../../src/workers/monitor/followThrough.ts"
 import { at, brokerSays, lockRows, placeDue, splitOrder } from "../../support/replanning.ts"
@@ -120,6 +121,33 @@ describe("the continuous settlement", () => {
         )
         ;(yield* BrokerScript).orderList.length = 0
       }
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("writes no state with which people were told of a difference, if the database has forgotten that", () =>
+    Effect.gen(function* () {
+      const { tag } = yield* placeFirst()
+      yield* brokerSays(tag, filled(0))
+      const [state] = (yield* BrokerScript).orderList
+      assert.isDefined(state)
+      const now = yield* DateTime.now
+      const settlement = yield* SettlementStore
+      const [open] = yield* (yield* SliceStore).open(null, 1, now)
+      const [slice] = yield* settlement.slices([tag])
+      if (open === undefined || slice === undefined) return assert.fail("the slice is not open")
+      const noted = "cancelled_at_broker" as const
+      const save = Effect.flatMap(SliceStore, (store) => store.saveBrokerStates([{ slice: open, state, noted }], now))
+      const repair = settlement.repair([{ slice, order: state, noted }], asked, now)
+
+      yield* save
+      assert.strictEqual(yield* repair, 0)
+      assert.strictEqual((yield* firstSlice).brokerStatus, null)
+
+      const { id: sliceId, orderId } = slice
+      const row = { tag, kind: noted, facts: "", orderId, sliceId, brokerOrderIds: [], words: "told" }
+      yield* settlement.note([{ ...row, isCritical: true, isHeld: true }], now, Effect.void)
+      yield* save
+      assert.strictEqual((yield* firstSlice).brokerStatus, "CANCELLED")
     }).pipe(Effect.provide(service))
   )
 
