@@ -111,8 +111,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "settlement: after the states are written",
     [
       "src/workers/monitor/followBroker.ts",
-      "    const unjudged = yield* settle(unresolved, open, orderList)\n",
-      "    const unjudged = new Set<string>()\n"
+      "    const { told, unjudged } = yield* settle(unresolved, open, orderList)\n",
+      "    const { told, unjudged } = { told: new Map(), unjudged: new Set<string>() }\n"
     ],
     [
       "src/workers/monitor/followBroker.ts",

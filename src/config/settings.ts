@@ -185,6 +185,7 @@ const mockBroker = (read: Read) => ({
   mockBrokerBook: read(oneOf("MOCK_BROKER_BOOK", "table", ["table", "memory"])),
   mockBrokerSeed: read(text("MOCK_BROKER_SEED", "pulse")),
   mockBrokerFillDelay: read(millis("MOCK_BROKER_FILL_DELAY_MILLIS", 500, 0, 3_600_000)),
+  mockBrokerLots: read(oneOf("MOCK_BROKER_LOTS", "off", ["off", "on"])) === "on",
   mockBrokerLatency: read(millis("MOCK_BROKER_LATENCY_MILLIS", 20, 0, 60_000)),
   mockBrokerLatencyJitter: read(millis("MOCK_BROKER_LATENCY_JITTER_MILLIS", 10, 0, 60_000)),
   mockBrokerRateLimit: read(whole("MOCK_BROKER_RATE_LIMIT_PER_SECOND", 0, 0, 100_000)),

@@ -1,10 +1,14 @@
+import { Duration } from "effect"
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import { shownSteps, twoAccounts } from "./discrepancies.ts"
 import type { Fault } from "./Faults.ts"
-import { indianDayOf, indianTimestamp } from "./kiteTime.ts"
+import { indianDate, indianDayOf, indianTimestamp } from "./kiteTime.ts"
+import { lotOn } from "./listedInstruments.ts"
+import { orderDay } from "./marketRules.ts"
 import { arrive, cancel, isFinal, type Life, type LifeStep, marketPaise, modify, refuse, stateAt } from "./orderLife.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 import { protectionPercent, type Sender, type SimulatedOrder } from "./SimulatedOrder.ts"
+import type { SimulatorOptions } from "./SimulatorOptions.ts"
 import { stepRow } from "./wire.ts"
 
 export interface Arrival {
@@ -19,6 +23,7 @@ export interface Arrival {
 
 /** All orders that ever arrived, and what GET /orders shows of them. */
 export class OrderList {
+  readonly #options: SimulatorOptions
   readonly #seed: string
   readonly #fillMillis: number
   readonly #orders: Array<SimulatedOrder> = []
@@ -29,9 +34,10 @@ export class OrderList {
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
-  constructor(seed: string, fillMillis: number) {
-    this.#seed = seed
-    this.#fillMillis = fillMillis
+  constructor(options: SimulatorOptions) {
+    this.#options = options
+    this.#seed = options.seed
+    this.#fillMillis = Duration.toMillis(options.fillDelay)
   }
 
   get orders(): ReadonlyArray<SimulatedOrder> {
@@ -47,7 +53,7 @@ export class OrderList {
     const isListed = Number.isFinite(visibleAt)
     const paise = marketPaise(this.#seed, request, isListed ? visibleAt : nowMillis)
     const shownPaise = request.pricePaise ?? bandOf(request, paise)
-    const given = { request, startsAt: visibleAt, fillMillis: this.#fillMillis, marketPaise: paise, fault, random }
+    const given = { ...this.#exchangeFor(request, isListed ? visibleAt : nowMillis), fault, random }
     const usual = !isListed ? neverBegun : by === "broker" ? refuse(request, visibleAt) : arrive(given)
     const order: SimulatedOrder = {
       number: this.#orders.length,
@@ -95,15 +101,20 @@ export class OrderList {
     order.request = request
     order.shownPaise = request.pricePaise ?? bandOf(request, paise)
     const random = seededRandom(`${this.#seed}\nmodified\n${order.orderId}\n${order.modifications}`)
-    const given = {
+    account(order, modify({ ...this.#exchangeFor(request, nowMillis), random, fault: null }, order.life))
+  }
+
+  /** How the exchange takes a request that reaches it at a moment. */
+  #exchangeFor(request: OrderRequest, startsAt: number) {
+    const { exchange, tradingsymbol } = request
+    return {
       request,
-      startsAt: nowMillis,
+      startsAt,
       fillMillis: this.#fillMillis,
-      marketPaise: paise,
-      random,
-      fault: null
+      lot: lotOn(indianDate(startsAt), exchange, tradingsymbol),
+      priceAt: (millis: number) => marketPaise(this.#seed, request, millis),
+      day: orderDay(this.#options, request, startsAt)
     }
-    account(order, modify(given, order.life))
   }
 
   /** The visible rows as the JSON text of an array, shuffled so that no client can rely on their order. */

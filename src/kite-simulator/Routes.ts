@@ -72,7 +72,7 @@ const isOrderRequest = (method: string, variety: string | undefined, orderId: st
 const get = (simulation: Simulation, request: SimulatorRequest, now: number): Answer | null => {
   const [first, second] = request.parts
   if (first === "user" && second === "profile") return faulty(simulation, () => success(person))
-  if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null)))
+  if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null, now)))
   if (first === "quote" && second === undefined) return quotes(simulation, request, now)
   return lookup(simulation, request, now)
 }

@@ -29,10 +29,11 @@ export class Simulation {
   constructor(options: SimulatorOptions, currentMillis: () => number) {
     this.options = options
     this.#currentMillis = currentMillis
+    if (options.startsAtMillis !== null) this.#offsetMillis = options.startsAtMillis - Math.floor(currentMillis())
     this.session = new SimulatorSession(options)
     this.limits = new Limits(options.limits)
     this.faults = new Faults(options.seed, options.faults)
-    this.orderList = new OrderList(options.seed, Duration.toMillis(options.fillDelay))
+    this.orderList = new OrderList(options)
     this.maxDelayMillis = Duration.toMillis(options.maxDelay)
     this.maxStalenessMillis = Duration.toMillis(options.maxStaleness)
     if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)

@@ -21,6 +21,15 @@ export interface SimulatorOptions {
   readonly hasMarketData: boolean
   /** The limit on GET requests for orders, trades and the profile. */
   readonly lookupsPerSecond: number
+  /** Where the simulator's clock starts, in milliseconds since 1970; null for the time that it is. */
+  readonly startsAtMillis: number | null
+  /**
+   * Whether orders are taken in market hours only, by the built-in calendar, with pre-open, closing auction and the square-off of
+   * MIS. Otherwise every hour is like the middle of a session.
+   */
+  readonly marketHours: boolean
+  /** How far prices may be from that of the day's start, in percent; 0 for any price. */
+  readonly priceBandPercent: number
   /** The time from an order's arrival in the order list to its end. */
   readonly fillDelay: Duration.Duration
   readonly faults: FaultPlan
@@ -42,6 +51,9 @@ export const defaultOptions: SimulatorOptions = {
   limits: { perSecond: 10, perMinute: 400, perDay: 5000, modifications: 25 },
   hasMarketData: true,
   lookupsPerSecond: 10,
+  startsAtMillis: null,
+  marketHours: false,
+  priceBandPercent: 0,
   fillDelay: Duration.millis(500),
   faults: {},
   maxDelay: Duration.seconds(90),

@@ -1,12 +1,17 @@
-import { Result, Schema } from "effect"
+import { DateTime, Option, Result, Schema } from "effect"
+import { indianMoment } from "../domain/market/indianTime.ts"
 import type { SimulatorRequest } from "./Answer.ts"
 import { planOf, ScriptStep } from "./Faults.ts"
+import { indianTimestamp } from "./kiteTime.ts"
 import { act, PersonAction } from "./person.ts"
 import { jsonReply, kiteError, type Reply } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const Steps = Schema.Array(ScriptStep)
-const Clock = Schema.Struct({ advance_millis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) })
+const Clock = Schema.Union([
+  Schema.Struct({ advance_millis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) }),
+  Schema.Struct({ at: Schema.String })
+])
 const Address = Schema.Struct({ allowed: Schema.Boolean })
 
 const Cancels = Schema.Struct({
@@ -32,7 +37,7 @@ export const control = (simulation: Simulation, request: SimulatorRequest): Repl
     case "POST script":
       return decoded(Steps, request.body, (steps) => simulation.faults.script(steps))
     case "POST clock":
-      return decoded(Clock, request.body, ({ advance_millis }) => simulation.advance(advance_millis))
+      return moveClock(simulation, request.body)
     case "POST address":
       return decoded(Address, request.body, ({ allowed }) => {
         simulation.addressAllowed = allowed
@@ -60,6 +65,24 @@ const decoded = <A>(schema: Schema.Decoder<A>, body: string, use: (given: A) => 
   const given = Schema.decodeUnknownResult(Schema.fromJsonString(schema))(body)
   if (Result.isFailure(given)) return jsonReply(400, { message: given.failure.message })
   use(given.success)
+  return done
+}
+
+/** Advances the clock by a time, or to a moment such as 15:14 or 2026-12-01T09:00:00+05:30. It never goes back. */
+const moveClock = (simulation: Simulation, body: string): Reply => {
+  const given = Schema.decodeUnknownResult(Schema.fromJsonString(Clock))(body)
+  if (Result.isFailure(given)) return jsonReply(400, { message: given.failure.message })
+  const now = simulation.now()
+  if ("advance_millis" in given.success) simulation.advance(given.success.advance_millis)
+  else {
+    const at = Option.getOrNull(indianMoment(given.success.at, DateTime.makeUnsafe(now)))
+    if (at === null)
+      return jsonReply(400, { message: "at must be a time in India such as 15:14, or a moment with its zone" })
+    const millis = DateTime.toEpochMillis(at) - now
+    if (millis < 0)
+      return jsonReply(400, { message: `The simulator's clock is at ${indianTimestamp(now)}, and never goes back` })
+    simulation.advance(millis)
+  }
   return done
 }
 

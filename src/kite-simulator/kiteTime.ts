@@ -16,3 +16,6 @@ export const nextSixInIndia = (millis: number): number => {
 /** `yyyy-mm-dd hh:mm:ss` in India without an offset: Kite's format. */
 export const indianTimestamp = (millis: number): string =>
   new Date(millis + offsetMillis).toISOString().slice(0, 19).replace("T", " ")
+
+/** The day in India, YYYY-MM-DD. */
+export const indianDate = (millis: number): string => indianTimestamp(millis).slice(0, 10)

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto"
+import { contractsOn } from "./contracts.ts"
+import { indianDate } from "./kiteTime.ts"
 
 const header =
   "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange"
@@ -14,7 +16,7 @@ interface Listing {
   readonly type: string
 }
 
-const equity = (token: number, exchange: string, symbol: string, name: string): Listing => ({
+const share = (token: number, exchange: string, symbol: string, name: string): Listing => ({
   token,
   exchange,
   symbol,
@@ -25,41 +27,50 @@ const equity = (token: number, exchange: string, symbol: string, name: string): 
   type: "EQ"
 })
 
-const future = (token: number, symbol: string, name: string, lot: number): Listing => ({
-  token,
-  exchange: "NFO",
-  symbol,
-  name,
-  expiry: "2026-11-24",
-  strike: 0,
-  lot,
-  type: "FUT"
-})
-
-const listings: ReadonlyArray<Listing> = [
-  equity(738561, "NSE", "RELIANCE", "RELIANCE INDUSTRIES"),
-  equity(408065, "NSE", "INFY", "INFOSYS"),
-  equity(2953217, "NSE", "TCS", "TATA CONSULTANCY SERV LT"),
-  equity(341249, "NSE", "HDFCBANK", "HDFC BANK"),
-  equity(1270529, "NSE", "ICICIBANK", "ICICI BANK"),
-  equity(779521, "NSE", "SBIN", "STATE BANK OF INDIA"),
-  equity(424961, "NSE", "ITC", "ITC"),
-  equity(519937, "NSE", "M&M", "MAHINDRA & MAHINDRA"),
-  equity(969473, "NSE", "WIPRO", "WIPRO"),
-  equity(4267265, "NSE", "BAJAJ-AUTO", "BAJAJ AUTO"),
-  equity(128083204, "BSE", "RELIANCE", "RELIANCE INDUSTRIES"),
-  equity(128053508, "BSE", "INFY", "INFOSYS"),
-  equity(136308228, "BSE", "TCS", "TATA CONSULTANCY SERV LT"),
-  equity(128028676, "BSE", "SBIN", "STATE BANK OF INDIA"),
-  future(12602626, "NIFTY26NOVFUT", "NIFTY", 65),
-  future(12601346, "BANKNIFTY26NOVFUT", "BANKNIFTY", 30),
-  future(12601602, "FINNIFTY26NOVFUT", "FINNIFTY", 60),
-  future(12602370, "MIDCPNIFTY26NOVFUT", "MIDCPNIFTY", 140),
-  { ...future(12605442, "NIFTY26NOV26000CE", "NIFTY", 65), type: "CE", strike: 26_000 },
-  { ...future(12605698, "NIFTY26NOV26000PE", "NIFTY", 65), type: "PE", strike: 26_000 }
+/** Shares, some without futures. CENTRALBK is settled trade by trade, so its symbol names a series. */
+const shares: ReadonlyArray<Listing> = [
+  share(738561, "NSE", "RELIANCE", "RELIANCE INDUSTRIES"),
+  share(408065, "NSE", "INFY", "INFOSYS"),
+  share(2953217, "NSE", "TCS", "TATA CONSULTANCY SERV LT"),
+  share(341249, "NSE", "HDFCBANK", "HDFC BANK"),
+  share(1270529, "NSE", "ICICIBANK", "ICICI BANK"),
+  share(779521, "NSE", "SBIN", "STATE BANK OF INDIA"),
+  share(424961, "NSE", "ITC", "ITC"),
+  share(519937, "NSE", "M&M", "MAHINDRA & MAHINDRA"),
+  share(969473, "NSE", "WIPRO", "WIPRO"),
+  share(4267265, "NSE", "BAJAJ-AUTO", "BAJAJ AUTO"),
+  share(128083204, "BSE", "RELIANCE", "RELIANCE INDUSTRIES"),
+  share(128053508, "BSE", "INFY", "INFOSYS"),
+  share(136308228, "BSE", "TCS", "TATA CONSULTANCY SERV LT"),
+  share(128028676, "BSE", "SBIN", "STATE BANK OF INDIA"),
+  share(3812865, "NSE", "CENTRALBK-BE", "CENTRAL BANK OF INDIA")
 ]
 
-const tokens = new Map(listings.map(({ exchange, symbol, token }) => [`${exchange}:${symbol}`, token]))
+/**
+ * All instruments that are listed on a day, YYYY-MM-DD in India: shares, and the contracts that have not expired by then. So
+ * nothing of it ever gets old.
+ */
+export const listingsOn = (day: string): ReadonlyArray<Listing> => {
+  if (latest.day === day) return latest.listings
+  const contracts = contractsOn(day).map((contract) => ({
+    ...contract,
+    token: tokenOf(`${contract.exchange}:${contract.symbol}`)
+  }))
+  latest = { day, listings: [...shares, ...contracts] }
+  return latest.listings
+}
+/** The list of the last day that was asked for: every placement asks. */
+let latest: { readonly day: string; readonly listings: ReadonlyArray<Listing> } = { day: "", listings: [] }
+
+/** The lot of an instrument that is listed on a day; 1 of any other. */
+export const lotOn = (day: string, exchange: string, symbol: string): number =>
+  listingsOn(day).find((listing) => listing.symbol === symbol && listing.exchange === exchange)?.lot ?? 1
+
+/** Whether a share has futures on a day. Such shares have a closing auction. */
+export const hasFuturesOn = (day: string, symbol: string): boolean =>
+  listingsOn(day).some(({ name, type }) => name === symbol && type === "FUT")
+
+const tokens = new Map(shares.map(({ exchange, symbol, token }) => [`${exchange}:${symbol}`, token]))
 
 /** The token of an instrument; unlisted instruments get one from a hash. */
 export const tokenOf = (instrument: string): number => {
@@ -70,10 +81,12 @@ export const tokenOf = (instrument: string): number => {
   return token
 }
 
-/** Kite's CSV dump of all instruments, or of one exchange. */
-export const instrumentsCsv = (exchange: string | null): string =>
-  [header, ...listings.filter((listing) => exchange === null || listing.exchange === exchange).map(lineOf)].join("\n") +
-  "\n"
+/** Kite's CSV dump of all instruments that are listed at a moment, or of those of one exchange. */
+export const instrumentsCsv = (exchange: string | null, nowMillis: number): string => {
+  const listings = listingsOn(indianDate(nowMillis))
+  const lines = listings.filter((listing) => exchange === null || listing.exchange === exchange).map(lineOf)
+  return [header, ...lines].join("\n") + "\n"
+}
 
 const lineOf = ({ token, exchange, symbol, name, expiry, strike, lot, type }: Listing): string =>
   [

@@ -1,9 +1,10 @@
 import { BigDecimal } from "effect"
+import { partOf } from "../broker/mock/partOf.ts"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import { discrepancyMillis } from "./discrepancyMillis.ts"
 import type { Fault, FaultKind } from "./Faults.ts"
-import { endOfIndianDay } from "./kiteTime.ts"
+import type { OrderDay } from "./marketRules.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
 /** The state of an order from `at` on, in milliseconds since 1970. */
@@ -63,17 +64,20 @@ export interface Circumstances {
   readonly request: OrderRequest
   readonly startsAt: number
   readonly fillMillis: number
-  readonly marketPaise: number
+  /** Parts are whole lots. */
+  readonly lot: number
+  /** The market price for its side, in paise. */
+  readonly priceAt: (millis: number) => number
+  readonly day: OrderDay
   readonly fault: Fault | null
   readonly random: SeededRandom
 }
 
 /** The life of an order that arrives at `startsAt`. */
 export const arrive = (given: Circumstances): Life => {
-  const { request, startsAt, fault, random } = given
-  const endOfDay = endOfIndianDay(startsAt)
+  const { day, request, startsAt, fault, random } = given
   if (request.variety === "amo") {
-    return lifeOf([step(request, startsAt, "AMO REQ RECEIVED"), step(request, endOfDay, "CANCELLED")])
+    return lifeOf([step(request, startsAt, "AMO REQ RECEIVED"), step(request, day.endsMillis, "CANCELLED")])
   }
   const pause = pauseMillis(fault)
   const at = (share: number) => startsAt + pause + Math.ceil(share * given.fillMillis)
@@ -84,7 +88,8 @@ export const arrive = (given: Circumstances): Life => {
   path.push(step(request, at(0.1), "VALIDATION PENDING"))
   if (fault?.kind === "rejected_late") return lifeOf([...path, step(request, at(1), "REJECTED", 0, rejection)])
   path.push(step(request, at(0.2), "OPEN PENDING"))
-  const life = pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }, random)
+  if (day.rejection !== null) return lifeOf([...path, step(request, at(0.3), "REJECTED", 0, day.rejection)])
+  const life = pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1) }, random)
   return touchedByPerson(given, life, at(0.3))
 }
 
@@ -113,8 +118,7 @@ export const modify = (given: Circumstances, life: Life): Life => {
     step(given.request, at(0), "MODIFY VALIDATION PENDING", filled),
     step(given.request, at(0.1), "MODIFY PENDING", filled)
   ]
-  const endOfDay = endOfIndianDay(life.steps[0]?.at ?? given.startsAt)
-  const moments = { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }
+  const moments = { openAt: at(0.3), partAt: at(0.6), endAt: at(1) }
   return pursue(given, { steps, trades: past.trades }, moments, given.random)
 }
 
@@ -160,13 +164,11 @@ interface Moments {
   readonly openAt: number
   readonly partAt: number
   readonly endAt: number
-  readonly endOfDay: number
 }
 
 /** Opens the order, fills it if its price allows, and ends what stays unfilled. */
-const pursue = (given: Circumstances, before: Life, moments: Moments, random: SeededRandom): Life => {
-  const { request } = given
-  const { openAt, partAt, endAt, endOfDay } = moments
+const pursue = (given: Circumstances, before: Life, { openAt, partAt, endAt }: Moments, random: SeededRandom): Life => {
+  const { day, lot, priceAt, request, startsAt } = given
   const filledBefore = before.steps.at(-1)?.filled ?? 0
   const steps = [...before.steps]
   const trades = [...before.trades]
@@ -176,41 +178,47 @@ const pursue = (given: Circumstances, before: Life, moments: Moments, random: Se
     const filled = (steps.at(-1)?.filled ?? 0) + quantity
     steps.push(step(request, at, filled === request.quantity ? "COMPLETE" : "OPEN", filled))
   }
-  const isWaiting = request.triggerPaise !== null && request.orderType.startsWith("SL") && !isTriggered(given)
+  // What comes before the open is matched at the open, at the price of then.
+  const waitMillis = Math.max(0, day.fillsFromMillis - startsAt)
+  const paise = priceAt(startsAt + waitMillis)
+  const isWaiting = request.triggerPaise !== null && request.orderType.startsWith("SL") && !isTriggered(request, paise)
   steps.push(step(request, openAt, isWaiting ? "TRIGGER PENDING" : "OPEN", filledBefore))
   const kind = given.fault?.kind ?? "none"
-  if (!isWaiting && !leftOpen.has(kind) && isMarketable(given)) {
+  const mayFill = !isWaiting && !leftOpen.has(kind)
+  const isLeftPartial = leftPartial.has(kind)
+  if (mayFill && isContinuous(given) && isMarketable(request, paise)) {
     const remaining = request.quantity - filledBefore
     const [partly, size, better] = [random(), random(), random()]
-    const isLeftPartial = leftPartial.has(kind)
-    const part = isLeftPartial || partly < 0.3 ? partOf(remaining, size) : 0
-    fill(partAt, part, given.marketPaise)
+    const part = isLeftPartial || partly < 0.3 ? partOf(remaining, lot, size) : 0
+    fill(partAt + waitMillis, part, paise)
     // The second trade has the same price or one tick better, so that average prices are not trivial.
     const tick = better < 0.5 ? 0 : request.side === "BUY" ? -5 : 5
-    if (!isLeftPartial) fill(endAt, remaining - part, given.marketPaise + tick)
+    if (!isLeftPartial) fill(endAt + waitMillis, remaining - part, paise + tick)
   }
   const last = steps.at(-1)
+  const left = request.quantity - (last?.filled ?? 0)
   if (last !== undefined && kind === "rejected_filled") {
     steps.push(step(request, endAt, "REJECTED", last.filled, rejection))
   } else if (last !== undefined && !isFinal(last.status)) {
     const ttlMillis = request.ttlMinutes === null ? Number.POSITIVE_INFINITY : request.ttlMinutes * 60_000
-    const endsAt = request.validity === "IOC" ? endAt : Math.min(endOfDay, openAt + ttlMillis)
-    steps.push(step(request, Math.max(endsAt, last.at), "CANCELLED", last.filled))
+    const endsAt = Math.max(request.validity === "IOC" ? endAt : Math.min(day.endsMillis, openAt + ttlMillis), last.at)
+    const isAuctioned = day.isInAuction && endsAt === day.endsMillis && mayFill && !isLeftPartial
+    if (isAuctioned && isMarketable(request, priceAt(endsAt))) fill(endsAt, left, priceAt(endsAt))
+    else steps.push(step(request, endsAt, "CANCELLED", last.filled))
   }
   return { steps, trades }
 }
 
-const isMarketable = ({ request, marketPaise }: Circumstances): boolean => {
-  if (request.pricePaise === null) return true
-  return request.side === "BUY" ? request.pricePaise >= marketPaise : request.pricePaise <= marketPaise
+/** Whether the exchange matches the order as it comes, which it does before the closing auction. */
+const isContinuous = ({ day, startsAt }: Circumstances): boolean => startsAt < day.matchedUntilMillis
+
+const isMarketable = ({ pricePaise, side }: OrderRequest, marketPaise: number): boolean => {
+  if (pricePaise === null) return true
+  return side === "BUY" ? pricePaise >= marketPaise : pricePaise <= marketPaise
 }
 
-const isTriggered = ({ request, marketPaise }: Circumstances): boolean =>
-  request.side === "BUY" ? marketPaise >= (request.triggerPaise ?? 0) : marketPaise <= (request.triggerPaise ?? 0)
-
-/** A part of the quantity, a fifth to four fifths; 0 of a single unit. */
-const partOf = (quantity: number, uniform: number): number =>
-  Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
+const isTriggered = ({ side, triggerPaise }: OrderRequest, marketPaise: number): boolean =>
+  side === "BUY" ? marketPaise >= (triggerPaise ?? 0) : marketPaise <= (triggerPaise ?? 0)
 
 /** The time that an order is stuck (one to three minutes) or in an unknown status (up to half a minute). */
 const pauseMillis = (fault: Fault | null): number => {

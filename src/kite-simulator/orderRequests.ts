@@ -4,6 +4,7 @@ import { discrepancyMillis } from "./discrepancyMillis.ts"
 import type { FaultKind } from "./Faults.ts"
 import { answerWith, dailyCap, tooManyRequests } from "./faultyAnswer.ts"
 import type { Excess } from "./Limits.ts"
+import { orderDay, refusalByRules } from "./marketRules.ts"
 import { isFinal, stateAt } from "./orderLife.ts"
 import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
 import { inputError, kiteError, type KiteError, notAuthorized, orderError } from "./reply.ts"
@@ -53,6 +54,8 @@ const perform = (simulation: Simulation, request: SimulatorRequest, nowMillis: n
 const place = (simulation: Simulation, variety: string, form: URLSearchParams, nowMillis: number): Answer => {
   const request = readPlacement(variety, form)
   if ("errorType" in request) return refused(request)
+  const byRules = refusalByRules(simulation.options, request, nowMillis)
+  if (byRules !== null) return refused(byRules)
   const fault = simulation.faults.next("place", request.tag)
   const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
   if (fault !== null && refusal !== undefined) return { ...refused(refusal), fault: fault.kind }
@@ -95,6 +98,10 @@ const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchPa
   }
   const request = readModification({ ...order.request, quantity: state?.quantity ?? order.request.quantity }, form)
   if ("errorType" in request) return refused(request)
+  const byRules = refusalByRules(simulation.options, request, nowMillis)
+  if (byRules !== null) return refused(byRules)
+  const { rejection } = orderDay(simulation.options, request, nowMillis)
+  if (rejection !== null) return refused(orderError(rejection))
   if (request.quantity <= (state?.filled ?? 0)) {
     return refused(inputError("Quantity cannot be modified to less than what is filled."))
   }

@@ -6,8 +6,10 @@ import { type Answer, answered, type SimulatorRequest, refused } from "./Answer.
 import { tooManyRequests } from "./faultyAnswer.ts"
 import { indianTimestamp } from "./kiteTime.ts"
 import { tokenOf } from "./listedInstruments.ts"
+import { priceBand } from "./marketRules.ts"
 import { inputError, kiteError, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
+import type { SimulatorOptions } from "./SimulatorOptions.ts"
 
 const maxInstruments = 500
 const tooMany = inputError(`Maximum of ${maxInstruments} instruments are allowed in a request.`)
@@ -20,12 +22,16 @@ export const quotes = (simulation: Simulation, { query }: SimulatorRequest, nowM
   if (!simulation.options.hasMarketData) return refused(notPaidFor)
   const asked = query.getAll("i")
   if (asked.length > maxInstruments) return refused(tooMany)
-  const { seed } = simulation.options
   const known = asked.flatMap((name) => Option.toArray(readInstrument(name)))
-  return answered(success(Object.fromEntries(known.map((name) => [name, quoteOf(seed, name, nowMillis)]))))
+  return answered(
+    success(Object.fromEntries(known.map((name) => [name, quoteOf(simulation.options, name, nowMillis)])))
+  )
 }
 
-const quoteOf = (seed: string, instrument: Instrument, nowMillis: number) => {
+const quoteOf = (options: SimulatorOptions, instrument: Instrument, nowMillis: number) => {
+  const { seed } = options
+  const [exchange = "", tradingsymbol = ""] = instrument.split(":")
+  const band = priceBand(options, { exchange, tradingsymbol, instrument }, nowMillis)
   const price = BigDecimal.toNumberUnsafe(simulatedLastPrice(seed, instrument, nowMillis))
   const time = indianTimestamp(nowMillis)
   return {
@@ -43,8 +49,8 @@ const quoteOf = (seed: string, instrument: Instrument, nowMillis: number) => {
     oi: 0,
     oi_day_high: 0,
     oi_day_low: 0,
-    lower_circuit_limit: 0,
-    upper_circuit_limit: 0,
+    lower_circuit_limit: (band?.lowerPaise ?? 0) / 100,
+    upper_circuit_limit: (band?.upperPaise ?? 0) / 100,
     depth: { buy: [], sell: [] }
   }
 }

@@ -29,10 +29,13 @@ const withSimulator = <A, E>(
         ZERODHA_URL: simulator.url
       }
       return yield* body((args, changed) => runMain(args, { ...environment, ...changed }), simulator)
-    }).pipe(Effect.scoped, Effect.provide(KiteSimulator.layer()))
+    }).pipe(Effect.scoped, Effect.provide(KiteSimulator.layer({ startsAtMillis })))
   )
 
-const listings = instrumentsCsv(null).trim().split("\n").length - 1
+/** Where the simulator's clock starts, and the list of that day. */
+const startsAtMillis = Date.parse("2026-11-30T12:00:00+05:30")
+const today = instrumentsCsv(null, startsAtMillis)
+const listings = today.trim().split("\n").length - 1
 
 describe("the instruments commands", () => {
   it.live("sync downloads Zerodha's list; status and show describe it", () =>
@@ -63,8 +66,8 @@ describe("the instruments commands", () => {
           [share.code, share.output],
           [0, "NSE:M&M: MAHINDRA & MAHINDRA\nEQ, segment NSE, token 519937\nlot 1, tick 0.05\n"]
         )
-        const future = yield* pulse(["instruments", "show", "NFO:NIFTY26NOVFUT"])
-        assert.match(future.output, /lot 65, tick 0\.05\n(trades until|EXPIRED on) 2026-11-24\n$/)
+        const future = yield* pulse(["instruments", "show", "NFO:NIFTY26DECFUT"])
+        assert.match(future.output, /lot 65, tick 0\.05\n(trades until|EXPIRED on) 2026-12-29\n$/)
         const asJson = yield* pulse(["instruments", "show", "NSE:INFY", "--json"])
         assert.deepStrictEqual(JSON.parse(asJson.output), {
           instrument: "NSE:INFY",
@@ -88,7 +91,7 @@ describe("the instruments commands", () => {
         yield* pulse(["instruments", "sync"])
         const cases = [
           ["NSE:RELAINCE", ". Similar: NSE:RELIANCE, BSE:RELIANCE"],
-          ["NFO:NIFTY26DECFUT", ". Similar: NFO:NIFTY26NOVFUT"],
+          ["NFO:NIFTY26NOVFUT", ". Similar: NFO:NIFTY26DECFUT, NFO:NIFTY27FEBFUT, NFO:NIFTY27JANFUT"],
           ["infy", ""],
           ["NSE:QQQQQQQ", ""]
         ] as const
@@ -133,7 +136,7 @@ describe("the instruments commands", () => {
       Effect.gen(function* () {
         yield* pulse(["instruments", "sync"])
         const kite = yield* scriptedKite
-        const lines = instrumentsCsv(null).split("\n")
+        const lines = today.split("\n")
         const index = lines.findIndex((line) => line.includes(",INFY,") && line.endsWith(",NSE"))
         lines[index] = (lines[index] ?? "").replace(",0.05,", ",,")
         kite.onRequest = () => text(200, lines.join("\n"))
@@ -153,7 +156,7 @@ describe("the instruments commands", () => {
         yield* pulse(["instruments", "sync"])
         const kite = yield* scriptedKite
         const broken = { ZERODHA_URL: kite.url }
-        const csv = instrumentsCsv(null)
+        const csv = today
         const cases = [
           ["<html>Maintenance</html>", "Line 1 of the instrument dump is bad"],
           ["", "Line 1 of the instrument dump is bad"],

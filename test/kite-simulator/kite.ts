@@ -73,6 +73,7 @@ export interface Row {
   readonly tag: string | null
   readonly tags: ReadonlyArray<string>
   readonly status: string
+  readonly status_message: string | null
   readonly quantity: number
   readonly filled_quantity: number
   readonly average_price: number

@@ -202,13 +202,16 @@ describe("the instrument facts for a plan", () => {
       const venueOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
       assert.deepStrictEqual(yield* venueOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
 
+      // A share has futures up to the expiry of the last one, by the clock of the test.
+      const today = "1970-01-01"
       const infy = details("NSE:INFY")
-      const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
+      const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2, expiry: today })
       const small = details("NSE:SMALL", { token: 3 })
       const onBse = [
         details("BSE:OTHER", { token: 4 }),
         details("BFO:OTHER26DECFUT", { name: "OTHER", segment: "BFO-FUT", token: 5 }),
-        details("BFO:SMALL26DEC100CE", { name: "SMALL", segment: "BFO-OPT", token: 6 })
+        details("BFO:SMALL26DEC100CE", { name: "SMALL", segment: "BFO-OPT", token: 6 }),
+        details("BFO:SMALL69DECFUT", { name: "SMALL", segment: "BFO-FUT", token: 7, expiry: "1969-12-31" })
       ]
       yield* store.replaceAll("mock", [infy, future, small, ...onBse], now)
       const { sql, execute } = yield* Db

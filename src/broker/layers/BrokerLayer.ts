@@ -17,6 +17,7 @@ import { withLogIds } from "./withLogIds.ts"
 import { withRateLimit } from "./withRateLimit.ts"
 import { withTelemetry } from "./withTelemetry.ts"
 import { withTimeout } from "./withTimeout.ts"
+import { withWaits } from "./withWaits.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker | Db | PlacementGate>
 
@@ -43,8 +44,8 @@ export const configuredGuards = (config: Configuration["Service"]) => [
 
 /**
  * The broker that BROKER_TYPE chooses, and around it the guards that every placement passes, from the outside in: the names in log lines, the
- * account's rate limit, the placement gate, the circuit breaker, telemetry, the timeout, and in a dry run the layer that
- * sends nothing.
+ * waits of orders that the broker does not take for now, the account's rate limit, the placement gate, the circuit breaker,
+ * telemetry, the timeout, and in a dry run the layer that sends nothing.
  *
  * The order is what makes the guards right: the gate is asked after the wait for a turn, when nothing is left to wait for,
  * and the timeout counts only the call itself, which a slice's lease relies on. Cancels pass the rate limit, too; look-ups
@@ -62,6 +63,7 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClo
         ...configuredGuards(config),
         // A dry run sends nothing that could count.
         ...(isReal && !config.dryRun ? [rateLimit] : []),
+        withWaits,
         withLogIds
       ]
       const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker

@@ -2,6 +2,7 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { Db } from "../../db/Db.ts"
 import type { Broker } from "../Broker.ts"
+import { mockLotOf } from "./mockInstruments.ts"
 import { MockOrderList } from "./MockOrderList.ts"
 import { simulatedExchange } from "./SimulatedExchange.ts"
 import { withFaults } from "./withFaults.ts"
@@ -21,6 +22,7 @@ export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | M
     const exchange = simulatedExchange({
       seed,
       fillDelay: config.mockBrokerFillDelay,
+      lotOf: config.mockBrokerLots ? mockLotOf : () => 1,
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => defaultQuarantine)
     })
 

@@ -3,12 +3,14 @@ import type { DbError } from "../../db/DbError.ts"
 import { BrokerOutcomeUnknown, BrokerRefused, BrokerTryLater } from "../../domain/model/BrokerError.ts"
 import { type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 import { Broker, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { orderListSince } from "../orderListSince.ts"
 import { Instruction } from "./Instruction.ts"
 import { type SimulatedOrder, MockOrderList } from "./MockOrderList.ts"
+import { partOf } from "./partOf.ts"
 import { simulatedDayVolume } from "./simulatedDayVolume.ts"
 import { simulatedLastPrice, simulatedPrice } from "./simulatedPrice.ts"
 
@@ -18,6 +20,8 @@ export interface ExchangeOptions {
   /** From an order's arrival to its fill; the order is PENDING for the first quarter. */
   readonly fillDelay: Duration.Duration
   readonly quarantine: Duration.Duration
+  /** The lot of an instrument, of which whole ones are taken and filled; 1 for any quantity. */
+  readonly lotOf: (instrument: Instrument) => number
 }
 
 /** How long an order for the day rests: the exchange never closes. */
@@ -37,7 +41,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
       const place = Effect.fnUntraced(function* (placement: Placement) {
         const placedAt = yield* checkDeadline(placement.deadline)
         const instruction = yield* Instruction
-        const refusal = instruction.refusal ?? problemWith(placement)
+        const refusal = instruction.refusal ?? problemWith(placement, options.lotOf(placement.instrument))
         if (refusal !== null) return yield* new BrokerRefused(refusal)
         // The id depends on the tag and the index: a taken id means an earlier order with the same tag.
         for (let index = 0; ; index++) {
@@ -155,7 +159,8 @@ const simulatedOrder = (
   const { arrivesAfter, fill, rejection } = instruction
   const visibleAt = after(arrivesAfter)
   const price = simulatedPrice(options.seed, placement.instrument, placement.side, DateTime.toEpochMillis(visibleAt))
-  const fillable = fill === "whole" ? placement.quantity : partOf(placement.quantity, random())
+  const fillable =
+    fill === "whole" ? placement.quantity : partOf(placement.quantity, options.lotOf(placement.instrument), random())
   const fillQuantity = rejection === null && isMarketable(placement, price) ? fillable : 0
   return {
     brokerOrderId,
@@ -181,10 +186,6 @@ const simulatedOrder = (
 /** A leading 1 and twice nine digits make an id of 19 digits, as long as Kite's. */
 const nineDigits = (uniform: number): string => `${Math.floor(uniform * 1e9)}`.padStart(9, "0")
 
-/** A fifth to four fifths of the quantity, always less than the whole: 0 of a single unit. */
-const partOf = (quantity: number, uniform: number): number =>
-  Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
-
 const isMarketable = (placement: Placement, price: BigDecimal.BigDecimal): boolean => {
   if (placement.limitPrice === null) return true
   return placement.side === "BUY"
@@ -192,9 +193,15 @@ const isMarketable = (placement: Placement, price: BigDecimal.BigDecimal): boole
     : BigDecimal.isLessThanOrEqualTo(placement.limitPrice, price)
 }
 
-const problemWith = (placement: Placement): { readonly code: string; readonly message: string } | null => {
+const problemWith = (placement: Placement, lot: number): { readonly code: string; readonly message: string } | null => {
   if (!Number.isInteger(placement.quantity) || placement.quantity < 1) {
     return { code: "InputException", message: `Invalid quantity: ${placement.quantity}.` }
+  }
+  if (placement.quantity % lot !== 0) {
+    return {
+      code: "InputException",
+      message: `Quantity should be a multiple of ${lot}, the lot of ${placement.instrument}.`
+    }
   }
   if ((placement.orderType === "LIMIT") !== (placement.limitPrice !== null)) {
     return { code: "InputException", message: "A LIMIT order needs a price, and a MARKET order must not have one." }

@@ -58,3 +58,7 @@ export const mockInstruments: ReadonlyArray<InstrumentDetails> = [
   derivative(15, "NFO:NIFTY99DEC26000CE", "NIFTY", 65, "CE"),
   derivative(16, "NFO:NIFTY99DEC26000PE", "NIFTY", 65, "PE")
 ]
+
+/** The lot of an instrument of the mock exchange; 1 of any other. */
+export const mockLotOf = (instrument: Instrument): number =>
+  mockInstruments.find((details) => details.instrument === instrument)?.lotSize ?? 1

@@ -7,6 +7,7 @@ import {
   BrokerRefused,
   BrokerTryLater,
   notConnected,
+  notNowCode,
   dailyLimitCode,
   tooFastCode
 } from "../../domain/model/BrokerError.ts"
@@ -73,10 +74,29 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   if (code === "InputException" && saysAddress.test(message)) {
     return Result.fail(new BrokerCredentialsInvalid({ kind: "address", message }))
   }
-  return refusals.get(code)?.includes(status) === true
-    ? Result.fail(new BrokerRefused({ code, message }))
-    : unknown(code, `HTTP ${status}: ${message}`)
+  if (refusals.get(code)?.includes(status) !== true) return unknown(code, `HTTP ${status}: ${message}`)
+  return isAboutTheOrder.has(code) && notNow.some((says) => says.test(failure.message))
+    ? Result.fail(new BrokerTryLater({ code: notNowCode, message, retryAt: DateTime.addDuration(now, pauseForNow) }))
+    : Result.fail(new BrokerRefused({ code, message }))
 }
+
+/**
+ * The refusals that say "not at this time of the day", by Kite's words: nothing was placed, and the same request will be
+ * taken later. Any other refusal is one for good.
+ */
+const notNow: ReadonlyArray<RegExp> = [
+  // Outside of market hours, and under maintenance at night (users' logs of June and July 2026).
+  /try placing (?:an|your) AMO order/i,
+  // NSE and BSE on MARKET orders at the end of the pre-open and of the closing auction (summaries of circulars, 2026).
+  /^market orders are currently not allowed\b/i,
+  /^market order cannot be placed during this period\b/i,
+  // A MARKET order before the first trade of the day (a user's note of June 2026).
+  /rejected since there are no trades in this instrument/i
+]
+/** The exceptions about an order itself, at any of which such words are. */
+const isAboutTheOrder: ReadonlySet<string> = new Set(["InputException", "OrderException"])
+/** The first pause after such a refusal; withWaits lengthens it. */
+const pauseForNow = Duration.seconds(5)
 
 /** Kite's words for "may have been placed", which come with the status and exception of a refusal. */
 const saysUnknown = /timed? ?out|could not be confirmed|status is not known|may have been placed/i

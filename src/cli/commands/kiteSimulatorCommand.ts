@@ -1,5 +1,6 @@
-import { Duration, Effect, Option } from "effect"
+import { DateTime, Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import { indianMoment } from "../../domain/market/indianTime.ts"
 import { defaultOptions, everyDiscrepancy, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
 import { CommandFailed, say } from "../shared/environment.ts"
 import { maxIdLength, textFlag, wholeFlag } from "../shared/flags.ts"
@@ -34,6 +35,19 @@ const flags = {
     "discrepancy-rate",
     "The share of placements of which the order list or the trades then tell something wrong, 0 to 1 (0)"
   ),
+  marketHours: Flag.Boolean("market-hours").pipe(
+    Flag.withDescription(
+      "Take orders in market hours only, with pre-open, closing auction and square-off, by the built-in calendar"
+    ),
+    Flag.withDefault(false)
+  ),
+  priceBandPercent: wholeNumber("price-band-percent", 0, "How far prices may be from the day's first one; 0 for any"),
+  startsAt: textFlag("starts-at", maxIdLength).pipe(
+    Flag.withDescription(
+      "Where its clock starts: a time of today in India such as 09:14, or a moment such as 2026-12-01T09:14:00+05:30 (now)"
+    ),
+    Flag.optional
+  ),
   maxDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
   maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order list is"),
   fillDelayMillis: wholeNumber("fill-delay-millis", 500, "From an order's arrival to its fill"),
@@ -54,7 +68,13 @@ export const kiteSimulatorCommand = Command.make(
   flags,
   Effect.fnUntraced(function* (given) {
     if (given.port > 65_535) return yield* new CommandFailed({ message: `There is no port ${given.port}` })
+    if (given.priceBandPercent > 50) {
+      return yield* new CommandFailed({ message: "--price-band-percent must be from 0 to 50" })
+    }
     const layer = KiteSimulator.layer({
+      marketHours: given.marketHours,
+      priceBandPercent: given.priceBandPercent,
+      startsAtMillis: yield* startMillisOf(given.startsAt),
       seed: given.seed,
       host: given.host,
       port: given.port,
@@ -72,6 +92,16 @@ export const kiteSimulatorCommand = Command.make(
 ).pipe(
   Command.withDescription("Run a server that speaks Kite Connect, with a simulated exchange, to try the service on")
 )
+
+/** The start of the clock in milliseconds since 1970; null for the time that it is. */
+const startMillisOf = Effect.fnUntraced(function* (startsAt: Option.Option<string>) {
+  if (Option.isNone(startsAt)) return null
+  const at = Option.getOrNull(indianMoment(startsAt.value, yield* DateTime.now))
+  if (at !== null) return DateTime.toEpochMillis(at)
+  return yield* new CommandFailed({
+    message: `--starts-at must be a time in India such as 09:14, or a moment with its zone, not ${startsAt.value}`
+  })
+})
 
 const runSimulator = Effect.fnUntraced(function* (apiKey: string, accessToken: Option.Option<string>) {
   const simulator = yield* KiteSimulator

@@ -4,7 +4,7 @@ import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/p
 import type { SessionMargins } from "../market/SessionMargins.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
 import { venueIds, venueOf } from "../market/Venue.ts"
-import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
+import { type BrokerError, type BrokerNotSent, notNowCode } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
@@ -24,7 +24,8 @@ import { isPausedUntil } from "./pause.ts"
  *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link fireAtMillis}).
  * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,
  *    pre-trade limit, not now by the market, lease about to end.
- * 4. Call, from the outside in: no turn in the account's rate before the deadline, or the day used up (`waitForTurn`), while
+ * 4. Call, from the outside in: the broker does not take its order for now (`withWaits`); no turn in the account's rate before
+ *    the deadline, or the day used up (`waitForTurn`), while
  *    the gate may end the wait; not due any more, for the database's clock was set back meanwhile; then the gate once more ({@link refusalOfGate}, `withGate`); the circuit (`admit` in
  *    CircuitBreaker.ts); a dry run; no valid token; the {@link deadlineMillis} right before sending. All but the missing token
  *    are BrokerNotSent, and {@link afterPlacement} says what the slice becomes.
@@ -274,6 +275,7 @@ const notSentCodes = {
   order_stopped: "order_stopped",
   circuit_open: "circuit_open",
   order_in_trouble: "circuit_open",
+  order_waits: "broker_try_later",
   rate_limit: "rate_limit",
   daily_limit: "daily_request_limit",
   dry_run: "dry_run"
@@ -294,8 +296,10 @@ export const backoffAfter = (answer: Exit.Exit<unknown, BrokerError>, next: Next
 
 const concernsItsOrder = (answer: Exit.Exit<unknown, BrokerError>): boolean => {
   const error = brokerErrorOf(answer)
-  return error?._tag === "BrokerNotSent" && (error.code === "order_in_trouble" || error.code === "order_stopped")
+  if (error?._tag === "BrokerTryLater") return error.code === notNowCode
+  return error?._tag === "BrokerNotSent" && ofOneOrder.has(error.code)
 }
+const ofOneOrder: ReadonlySet<BrokerNotSent["code"]> = new Set(["order_in_trouble", "order_stopped", "order_waits"])
 
 /** The broker's error, if it is the only reason of the failure; null for a success, an interruption or a defect. */
 export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {

@@ -37,7 +37,7 @@ export const reconcileDay = (
       unreadable: unreadableByTag.get(slice.tag) ?? [],
       // A person who asks is told of whatever differs at this moment.
       completeUntilMillis: Number.POSITIVE_INFINITY,
-      isMarketOpen: false
+      mayEndByItself: true
     })
     return found === undefined ? [] : [{ slice, ...found }]
   })

@@ -19,6 +19,7 @@ export const SettledSlice = Schema.Struct({
   carriedQuantity: Schema.Int,
   quantity: Schema.Int,
   validity: Schema.String,
+  productType: Schema.String,
   /** The venue whose trading hours it keeps; null if it was planned without a calendar. */
   market: Schema.NullOr(Schema.String),
   brokerOrderId: Schema.NullOr(BrokerOrderId),
@@ -106,8 +107,8 @@ export interface RowsOfTag {
   readonly unreadable: ReadonlyArray<UnreadableOrder>
   /** Orders acknowledged later may be missing from the list. */
   readonly completeUntilMillis: number
-  /** Whether an order may be traded now: what the exchange cancels after hours was nobody's wish. */
-  readonly isMarketOpen: boolean
+  /** Whether the exchange or the broker may have ended the order by itself: then its cancel was nobody's wish. */
+  readonly mayEndByItself: boolean
 }
 
 /** A refused order of which nothing was filled is no placement: the same tag may have another one, after a retry. */
@@ -260,11 +261,11 @@ const judgeQuantity = (slice: SettledSlice, order: BrokerOrder, differs: Differs
 const judgeCancel = (
   { isCancelAsked, quantity, validity }: SettledSlice,
   order: BrokerOrder,
-  { isMarketOpen }: RowsOfTag,
+  { mayEndByItself }: RowsOfTag,
   differs: Differs
 ): SliceDifference | null => {
   const { brokerOrderId, filledQuantity, isExpired, status } = order
-  const isOurs = isCancelAsked || validity === "IOC" || isExpired === true || !isMarketOpen
+  const isOurs = isCancelAsked || validity === "IOC" || isExpired === true || mayEndByItself
   if (status !== "CANCELLED" || isOurs || filledQuantity >= quantity) return null
   const text = `${brokerOrderId}: somebody else has cancelled it, with ${filledQuantity} of ${quantity} filled`
   return differs("cancelled_at_broker", text, brokerOrderId, order)

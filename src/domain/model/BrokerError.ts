@@ -33,6 +33,7 @@ export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNo
     "order_stopped",
     "circuit_open",
     "order_in_trouble",
+    "order_waits",
     "rate_limit",
     "daily_limit",
     "dry_run"
@@ -65,3 +66,5 @@ export const notConnected = "not_connected"
 export const dailyLimitCode = "daily_limit"
 /** The code of a BrokerTryLater for requests that come too fast. */
 export const tooFastCode = "429"
+/** The code of a BrokerTryLater for an order that the broker or the exchange does not take at this time of the day. */
+export const notNowCode = "not_now"

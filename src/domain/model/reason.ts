@@ -219,7 +219,8 @@ export const reasonMeanings = {
   },
   broker_try_later: {
     of: ["slice SCHEDULED", "slice not cancelled"],
-    meaning: "The broker certainly did not take the request, and may take it later: too fast, or not reachable."
+    meaning:
+      "The broker certainly did not take the request, and may take it later: too fast, not reachable, or not at this time of the day."
   },
   not_placed: {
     of: ["slice SCHEDULED"],

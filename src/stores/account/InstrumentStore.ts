@@ -1,7 +1,8 @@
-import { Array as Arrays, Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
+import { Array as Arrays, Context, DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
+import { indianDay } from "../../domain/market/indianTime.ts"
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
@@ -233,13 +234,14 @@ const candidates =
     ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
   }
 
-const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>) =>
+const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>, today: string) =>
   query(
     "InstrumentStore.facts",
     KnownOfMarket,
     sql`
       SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
-        EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2))
+        EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2)
+          AND (f.expiry IS NULL OR f.expiry >= ${today}::date))
           AS has_futures,
         q.last_price::text AS last_price, q.at AS quoted_at
       FROM unnest(${texts(instruments)}) AS w (instrument)
@@ -251,7 +253,8 @@ const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>
 
 const markets = (db: Db["Service"]) =>
   Effect.fnUntraced(function* (instruments: ReadonlyArray<string>) {
-    const known = yield* facts(db, [...new Set(instruments)])
+    // A share leaves the closing auction on the day after its last future, also where the list is older.
+    const known = yield* facts(db, [...new Set(instruments)], indianDay(yield* DateTime.now))
     const details = known.some(({ hasList }) => hasList)
       ? yield* find(db)(instruments)
       : new Map<string, InstrumentDetails>()

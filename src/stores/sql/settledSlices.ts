@@ -7,6 +7,7 @@ export const settledSlices = (sql: Sql, source: string): Fragment => sql`
     CASE WHEN p.revision IS NULL THEN p.request_id ELSE f.request_id END AS request_id,
     CASE WHEN p.revision IS NULL THEN p.trace_id ELSE f.trace_id END AS trace_id,
     CASE WHEN p.revision IS NULL THEN p.validity ELSE f.validity END AS validity,
+    CASE WHEN p.revision IS NULL THEN p.product_type ELSE f.product_type END AS product_type,
     CASE WHEN p.revision IS NULL THEN p.market ELSE f.market END AS market,
     s.stage, s.version AS claim_version, s.replaced_by, s.carried AS carried_quantity, p.quantity, s.broker_order_id, s.broker_status,
     s.is_final AS broker_is_final, s.filled AS filled_quantity, s.average_price::text AS average_price,

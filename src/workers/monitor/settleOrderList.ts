@@ -11,8 +11,8 @@ import {
   type SettledSlice,
   type SliceDifference
 } from "../../domain/lifecycle/settlement.ts"
-import { isOpenAt } from "../../domain/market/TradingCalendar.ts"
-import { venueIds } from "../../domain/market/Venue.ts"
+import { mayEndByItself } from "../../domain/market/sessionEnd.ts"
+import { type VenueId, venueIds } from "../../domain/market/Venue.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { isTagOfOurs } from "../../domain/model/Ids.ts"
 import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
@@ -102,6 +102,8 @@ const isRecorded = (slice: SettledSlice, orderList: OrderListLookUp): boolean =>
   return order === null || isInState(slice, order)
 }
 
+const venueOfSlice = ({ market }: SettledSlice): VenueId | null => venueIds.find((id) => id === market) ?? null
+
 /** Which tags are to be compared, and what differs of their slices. */
 const makeCompare = Effect.gen(function* () {
   const broker = yield* Broker
@@ -110,18 +112,13 @@ const makeCompare = Effect.gen(function* () {
   /** The rows of each tag that agreed with its slice, or whose difference is told of. */
   const agreed = new Map<string, string>()
 
-  const isMarketOpen = ({ market }: SettledSlice, atMillis: number): boolean => {
-    const venue = venueIds.find((id) => id === market)
-    return calendar === null || venue === undefined || isOpenAt(calendar, venue, atMillis)
-  }
-
   const judge = (slice: SettledSlice, orderList: OrderListLookUp) => {
     const isOlderThanList = (slice.acknowledgedMillis ?? 0) < orderList.orderListSinceMillis
     return differencesOf(slice, {
       orders: orderList.statedOrdersOf(slice.tag),
       unreadable: orderList.unreadableOf(slice.tag),
       completeUntilMillis: isOlderThanList ? Number.NEGATIVE_INFINITY : orderList.askedMillis - quarantineMillis,
-      isMarketOpen: isMarketOpen(slice, orderList.askedMillis)
+      mayEndByItself: mayEndByItself(calendar, venueOfSlice(slice), slice.productType, orderList.askedMillis)
     })
   }
 

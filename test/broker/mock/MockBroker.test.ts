@@ -9,6 +9,7 @@ import { withFaults } from "../../../src/broker/mock/withFaults.ts"
 import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
 import { withSecondLimit } from "../../../src/broker/mock/withSecondLimit.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
 import { configuration } from "../../support/database.ts"
 import { brokerConformance, findOrders, placementOf } from "../BrokerConformance.ts"
 import { exchange, failureOf } from "./exchange.ts"
@@ -86,6 +87,30 @@ describe("the configured mock broker", () => {
       yield* TestClock.adjust("1 millis")
       assert.deepInclude((yield* findOrders(broker, "DELAY"))[0], { status: "COMPLETE" })
     }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_FILL_DELAY_MILLIS: "2000" })))
+  )
+
+  const lots = configured({ ...noLatency, MOCK_BROKER_LOTS: "on", MOCK_BROKER_SCENARIOS: "partial_fill" })
+  it.effect("takes and fills whole lots of its contracts when told to, and any quantity otherwise", () =>
+    Effect.gen(function* () {
+      const future = (quantity: number) => ({ instrument: Instrument.make("NFO:NIFTY99DECFUT"), quantity })
+      const filled = (tag: string, quantity: number, layer: typeof lots) =>
+        Effect.gen(function* () {
+          const broker = yield* Broker
+          const failure = yield* failureOf(broker.place(placementOf(tag, future(quantity))))
+          yield* TestClock.adjust("1 second")
+          return failure?.message ?? (yield* findOrders(broker, tag))[0]?.filledQuantity ?? null
+        }).pipe(Effect.provide(layer))
+      for (let index = 0; index < 20; index += 1) {
+        const part = yield* filled(`LOTS${index}`, 260, lots)
+        assert.include([65, 130, 195], part)
+      }
+      assert.strictEqual(yield* filled("ONE", 65, lots), 0)
+      assert.strictEqual(
+        yield* filled("ODD", 71, lots),
+        "Quantity should be a multiple of 65, the lot of NFO:NIFTY99DECFUT."
+      )
+      assert.strictEqual(yield* filled("ANY", 71, configured(noLatency)), 71)
+    })
   )
 
   it.effect("counts a rejected placement against the rate limit, but not one that was lost", () =>

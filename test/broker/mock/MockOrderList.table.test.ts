@@ -21,9 +21,12 @@ orderListConformance("table", table)
 
 brokerConformance(
   "the simulated exchange on the table",
-  simulatedExchange({ seed: "table", fillDelay: Duration.millis(500), quarantine: Duration.seconds(5) }).pipe(
-    Layer.provide(table)
-  )
+  simulatedExchange({
+    seed: "table",
+    fillDelay: Duration.millis(500),
+    quarantine: Duration.seconds(5),
+    lotOf: () => 1
+  }).pipe(Layer.provide(table))
 )
 
 brokerConformance(

@@ -11,6 +11,7 @@ export const exchange = (options: Partial<ExchangeOptions> = {}): Layer.Layer<Br
     seed: "test",
     fillDelay: Duration.millis(500),
     quarantine: Duration.seconds(5),
+    lotOf: () => 1,
     ...options
   }).pipe(Layer.provide(Layer.fresh(MockOrderList.memory)))
 

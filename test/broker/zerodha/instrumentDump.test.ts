@@ -73,8 +73,8 @@ describe("readInstrumentDump", () => {
   })
 
   it("reads the simulator's dump", () => {
-    const { instruments, leftOut, refused } = parsed(instrumentsCsv(null))
-    assert.lengthOf(instruments, instrumentsCsv(null).split("\n").length - 2)
+    const { instruments, leftOut, refused } = parsed(instrumentsCsv(null, Date.parse("2026-11-30T12:00:00+05:30")))
+    assert.lengthOf(instruments, instrumentsCsv(null, Date.parse("2026-11-30T12:00:00+05:30")).split("\n").length - 2)
     assert.deepStrictEqual([leftOut, refused], [0, []])
   })
 

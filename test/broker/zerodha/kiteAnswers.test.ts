@@ -57,6 +57,42 @@ const table: ReadonlyArray<readonly [number, string, string]> = [
   ],
   [428, failure("HoldingException", "Holdings are short. Check the order book for open orders."), "BrokerRefused"],
   [400, failure("OrderException", "The price is out of range. Check the orderbook for open orders."), "BrokerRefused"],
+  [400, failure("InputException", "Markets are closed right now. Try placing an AMO order."), "BrokerTryLater"],
+  [
+    400,
+    failure(
+      "OrderException",
+      "Our order management system is under scheduled maintenance. Try placing your AMO order after 5.30 AM."
+    ),
+    "BrokerTryLater"
+  ],
+  [400, failure("InputException", "Market orders are currently not allowed."), "BrokerTryLater"],
+  [400, failure("OrderException", "Market order cannot be placed during this period."), "BrokerTryLater"],
+  [
+    400,
+    failure(
+      "InputException",
+      "The market order was rejected since there are no trades in this instrument. Try placing a LIMIT order"
+    ),
+    "BrokerTryLater"
+  ],
+  [
+    400,
+    failure(
+      "InputException",
+      "Market orders without market protection are not allowed via API. Please set market protection or use a Limit order."
+    ),
+    "BrokerRefused"
+  ],
+  [
+    400,
+    failure("InputException", "MIS orders are currently blocked for X. Place a CNC order instead."),
+    "BrokerRefused"
+  ],
+  [400, failure("MarginException", "Market orders are currently not allowed."), "BrokerRefused"],
+  [500, failure("OrderException", "Market orders are currently not allowed."), "BrokerOutcomeUnknown"],
+  [503, failure("NetworkException", "Try placing an AMO order."), "BrokerOutcomeUnknown"],
+  [400, failure("InputException", "Order request timed out. Try placing an AMO order."), "BrokerOutcomeUnknown"],
   [401, failure("TokenException"), "BrokerCredentialsInvalid token"],
   [401, failure("NeverHeardOfException"), "BrokerCredentialsInvalid token"],
   [401, "<html>Unauthorized</html>", "BrokerCredentialsInvalid token"],

@@ -14,6 +14,7 @@ const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice 
   requestId: null,
   traceId: null,
   validity: "DAY",
+  productType: "CNC",
   market: null,
   acknowledgedMillis: 0,
   isCancelAsked: false,

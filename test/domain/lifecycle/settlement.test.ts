@@ -27,6 +27,7 @@ const slice = (changed: Partial<SettledSlice> = {}): SettledSlice => ({
   carriedQuantity: 0,
   quantity: 10,
   validity: "DAY",
+  productType: "CNC",
   market: null,
   brokerOrderId: BrokerOrderId.make("b1"),
   brokerStatus: "OPEN",
@@ -74,9 +75,9 @@ const judged = (
   rows: {
     readonly unreadable?: ReadonlyArray<UnreadableOrder>
     readonly completeUntilMillis?: number
-    readonly isMarketOpen?: boolean
+    readonly mayEndByItself?: boolean
   } = {}
-) => differencesOf(of, { orders, unreadable: [], completeUntilMillis: 2000, isMarketOpen: true, ...rows })
+) => differencesOf(of, { orders, unreadable: [], completeUntilMillis: 2000, mayEndByItself: false, ...rows })
 
 interface Case {
   readonly name: string
@@ -230,7 +231,7 @@ const cases: ReadonlyArray<Case> = [
     name: "what the exchange cancels after hours",
     slice: slice(),
     orders: [row("CANCELLED 4")],
-    rows: { isMarketOpen: false },
+    rows: { mayEndByItself: true },
     kind: "state",
     repair: "CANCELLED 4"
   },

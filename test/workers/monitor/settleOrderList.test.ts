@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Layer, Schema } from "effect"
+import { TradingHours } from "../../../src/config/TradingHours.ts"
 import { Db } from "../../../src/db/Db.ts"
+import { forEachVenue } from "../../../src/domain/market/Venue.ts"
 import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, SliceId, tagOf } from "../../../src/domain/model/Ids.ts"
 import { SettlementStore } from "../../../src/stores/account/SettlementStore.ts"
@@ -62,6 +64,33 @@ const resume = Effect.gen(function* () {
 })
 const plans = Effect.map(sliceRows(), (rows) => rows.length)
 
+const forgetOrders = Effect.gen(function* () {
+  const { sql, execute } = yield* Db
+  yield* execute(
+    "test.empty",
+    sql`TRUNCATE orders, order_plans, slice_plan, slice_queue, slice_working, slice_results, broker_differences CASCADE`
+  )
+  ;(yield* BrokerScript).orderList.length = 0
+})
+
+/** With trading hours: markets that close 15 minutes after the test's clock begins. */
+const untilSecond900 = Layer.merge(
+  service,
+  Layer.succeed(
+    TradingHours,
+    TradingHours.of({
+      calendar: {
+        from: "1970-01-01",
+        until: "1970-01-01",
+        markets: forEachVenue(() => ({
+          sessions: [{ opensMillis: -3_600_000, closesMillis: 900_000 }],
+          whyClosed: new Map()
+        }))
+      }
+    })
+  )
+)
+
 describe("the continuous settlement", () => {
   it.effect("puts an order on hold whose cancelled slice is filled after its quantity was carried on", () =>
     Effect.gen(function* () {
@@ -113,13 +142,7 @@ describe("the continuous settlement", () => {
         assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 6 })
         assert.strictEqual(yield* plans, 5)
         assert.deepStrictEqual(yield* kinds, ["cancelled_at_broker"])
-        yield* Effect.flatMap(Db, ({ sql, execute }) =>
-          execute(
-            "test.empty",
-            sql`TRUNCATE orders, order_plans, slice_plan, slice_queue, slice_working, slice_results, broker_differences CASCADE`
-          )
-        )
-        ;(yield* BrokerScript).orderList.length = 0
+        yield* forgetOrders
       }
     }).pipe(Effect.provide(service))
   )
@@ -149,6 +172,25 @@ describe("the continuous settlement", () => {
       yield* save
       assert.strictEqual((yield* firstSlice).brokerStatus, "CANCELLED")
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "takes the broker's cancel of MIS at its square-off for no one's, and that of another product for somebody's",
+    () =>
+      Effect.gen(function* () {
+        const pass = yield* monitor
+        for (const [product, held] of [
+          ["MIS", null],
+          ["CNC", "broker_differs"]
+        ] as const) {
+          const { tag } = yield* placeFirst({ product_type: product })
+          yield* brokerSays(tag, filled(6))
+          yield* pass(400)
+          assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 6 })
+          assert.deepInclude(yield* order, { holdReasonCode: held })
+          yield* forgetOrders
+        }
+      }).pipe(Effect.provide(untilSecond900))
   )
 
   it.effect("puts an order on hold whose quantity somebody has changed, and records what was filled", () =>
