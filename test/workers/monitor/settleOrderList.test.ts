@@ -84,7 +84,8 @@ const untilSecond900 = Layer.merge(
         until: "1970-01-01",
         markets: forEachVenue(() => ({
           sessions: [{ opensMillis: -3_600_000, closesMillis: 900_000 }],
-          whyClosed: new Map()
+          whyClosed: new Map(),
+          regular: []
         }))
       }
     })

@@ -43,7 +43,7 @@ export const randomLots = (
   for (let walks = 0; walks < maxWalks && bestPattern > 0; walks++) {
     const lots = wholeLots(walk(base, corridor, drawn(base, corridor, spread, random), repeats, random), maxLots)
     if (lots.length < testable) return lots
-    const { variation, pattern } = patternOf(lots, base.sizes)
+    const { variation, pattern } = patternOf(lots, base.sizes, bestPattern)
     if (pattern < bestPattern) [best, bestPattern] = [lots, pattern]
     spread = Math.min(maxSpread, spread * (variation > aimedVariation ? 0.95 : 1.05))
     if (spread < narrowest) repeats = Math.min(maxRepeats, repeats + 0.02)
@@ -58,6 +58,8 @@ type Corridor = ReadonlyArray<{
   readonly from: number
   readonly to: number
 }>
+
+const nowhere = { smallest: 0, largest: 0, from: 0, to: 0 }
 
 const corridorOf = ({ sizes, sums }: BaseLots, maxLots: number, { reach, shift }: Bounds): Corridor => {
   const corridor: Array<Corridor[number]> = []
@@ -110,10 +112,13 @@ const walk = (
 ): ReadonlyArray<number> => {
   const totals = [0]
   let [total, offBefore] = [0, 0]
-  for (const [k, { smallest, largest, from, to }] of corridor.entries()) {
-    const [min, max] = [Math.max(smallest, from - total), Math.min(largest, to - total)]
+  let [min, max] = [0, 0]
+  const isWithin = (one: number) => one >= min && one <= max
+  for (let k = 0; k < corridor.length; k++) {
+    const { smallest, largest, from, to } = corridor[k] ?? nowhere
+    min = Math.max(smallest, from - total)
+    max = Math.min(largest, to - total)
     const size = sizes[k] ?? 0
-    const isWithin = (one: number) => one >= min && one <= max
     const again = Math.round(size + offBefore)
     const lots = k > 0 && repeats > 0 && random() < repeats && isWithin(again) ? again : (wanted[k] ?? 0)
     const mirrored = isWithin(lots) ? lots : Math.floor(2 * size - lots + random())
@@ -125,22 +130,24 @@ const walk = (
   return [...totals.slice(0, -1), sums.at(-1) ?? 0]
 }
 
-/** How visible the pattern of a long order's sizes is: 0 if they vary, but not too much, and show no correlation. */
-const patternOf = (lots: ReadonlyArray<number>, sizes: ReadonlyArray<number>) => {
+/**
+ * How visible the pattern of a long order's sizes is: 0 if they vary, but not too much, and show no correlation. It is not computed
+ * further than to `enough`.
+ */
+const patternOf = (lots: ReadonlyArray<number>, sizes: ReadonlyArray<number>, enough: number) => {
   const relative = lots.map((lot, k) => lot / (sizes[k] ?? 1))
   const mean = sum(relative) / relative.length
   const off = relative.map((size) => size - mean)
   const variance = sum(off.map((one) => one * one))
   const variation = Math.sqrt(variance / lots.length) / mean
   let [statistic, excess, lag1] = [0, 0, 0]
-  for (const [index, rejected] of rejectedFrom.entries()) {
-    const lag = index + 1
+  for (let lag = 1; lag <= rejectedFrom.length && excess < enough; lag++) {
     let covariance = 0
     for (let k = lag; k < off.length; k++) covariance += (off[k] ?? 0) * (off[k - lag] ?? 0)
     const correlation = variance === 0 ? 0 : covariance / variance
     if (lag === 1) lag1 = Math.abs(correlation)
     statistic += (off.length * (off.length + 2) * correlation * correlation) / (off.length - lag)
-    excess = Math.max(excess, statistic - rejected)
+    excess = Math.max(excess, statistic - (rejectedFrom[lag - 1] ?? 0))
   }
   const broken = Math.max(0, leastVariation - variation, variation - maxVariation) + Math.max(0, lag1 - maxLag1)
   // The bounds of the variation come first.
