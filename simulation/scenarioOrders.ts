@@ -35,6 +35,7 @@ export const ordersOf = (chance: SeededChoices, startMillis: number): Scenario["
       carryUnfilled: chance.hits(0.3),
       carryRejected: chance.hits(0.3),
       completion: chance.hits(0.25) ? "CROSS" : "REPORT",
-      sessionPolicy: "SAME_DAY"
+      sessionPolicy: "SAME_DAY",
+      algoId: null
     }
   })

@@ -134,7 +134,7 @@ DECLARE
     'id', 'instrument', 'side', 'total_quantity', 'num_splits', 'duration_minutes', 'randomize', 'order_unique_key', 'order_queue_status',
     'origin_trace_id', 'origin_trace_source', 'origin_request_id', 'origin_request_source', 'request_id', 'created_at', 'updated_at',
     'order_type', 'limit_price', 'product_type', 'validity', 'strategy', 'risk_aversion', 'weights', 'plan_seed', 'lateness_policy',
-    'max_lateness_seconds', 'cancel_unfilled_after_seconds', 'carry_unfilled', 'carry_rejected', 'completion', 'session_policy'];
+    'max_lateness_seconds', 'cancel_unfilled_after_seconds', 'carry_unfilled', 'carry_rejected', 'completion', 'session_policy', 'algo_id'];
   relation record;
 BEGIN
   FOR relation IN

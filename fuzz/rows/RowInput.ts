@@ -78,7 +78,8 @@ export const otherColumns: Readonly<Record<string, Kind>> = {
   session_policy: "text",
   reference_price: "price",
   reason_code: "text",
-  hold_reason_code: "text"
+  hold_reason_code: "text",
+  algo_id: "text"
 }
 
 /** The words that the columns of words take. */

@@ -33,15 +33,16 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
     ["request_id", !atMost("request_id", 128)],
     ["origin_trace_id", !atMost("origin_trace_id", 128)],
     ["order_type", !oneOf("order_type", ["MARKET", "LIMIT"])],
-    ["product_type", !oneOf("product_type", ["CNC", "MIS", "NRML"])],
+    ["product_type", !oneOf("product_type", ["CNC", "MIS", "NRML", "MTF"])],
     ["validity", !oneOf("validity", ["DAY", "IOC"])],
-    ["product_type of shares", isOf("NSE", "BSE") && !oneOf("product_type", ["CNC", "MIS"])],
+    ["product_type of shares", isOf("NSE", "BSE") && !oneOf("product_type", ["CNC", "MIS", "MTF"])],
     ["product_type of contracts", isOf("NFO", "BFO", "CDS", "BCD", "MCX") && !oneOf("product_type", ["NRML", "MIS"])],
     ["validity on MCX", isOf("MCX") && value("validity") === "IOC"],
     ["lateness_policy", !oneOf("lateness_policy", ["SEND", "SKIP", "RESPREAD"])],
     ["strategy", !oneOf("strategy", ["TWAP", "VWAP", "FRONT_LOADED", "BACK_LOADED", "WEIGHTS"])],
     ["completion", !oneOf("completion", ["REPORT", "CROSS"])],
     ["session_policy", !oneOf("session_policy", ["SAME_DAY", "NEXT_SESSION"])],
+    ["algo_id", !absent("algo_id") && !isAlgoId(value("algo_id"))],
     ["max_lateness_seconds", !absent("max_lateness_seconds") && !whole("max_lateness_seconds", 1, 86_400)],
     [
       "cancel_unfilled_after_seconds",
@@ -60,6 +61,14 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
   ]
   return wrong.find(([, isWrong]) => isWrong)?.[0] ?? null
 }
+
+/** 1 to 64 printable characters of ASCII, with none of them a space at either end. */
+const isAlgoId = (value: unknown): boolean =>
+  typeof value === "string" &&
+  value.length >= 1 &&
+  value.length <= 64 &&
+  value.trim() === value &&
+  [...value].every((character) => character >= " " && character <= "~")
 
 /** An id that is one word of a shell, and no flag. */
 const isId = (id: string): boolean =>

@@ -5,6 +5,7 @@ import type { SliceRow } from "./rows.ts"
 /** Makes a slice PROCESSED with a broker order that was found for it, as `foundMoves` does. Its new version fences off its owner. */
 export const giveBrokerOrder = (slice: SliceRow, order: BrokerOrder, { code, text }: Reason): void => {
   slice.stage = "PROCESSED"
+  slice.isHeld = false
   slice.stageReason = text
   slice.reasonCode = code
   slice.claimVersion += 1

@@ -87,7 +87,6 @@ const adopt = (
   const wasQueued = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
   slice.inDoubtAt = wasQueued ? nowMillis : slice.inDoubtAt
   giveBrokerOrder(slice, order, because("forgotten_by_database", reason))
-  slice.isHeld = false
   slice.outcomeUnknownAt = null
   slice.acknowledgedAt = slice.acknowledgedAt ?? nowMillis
   return [slice.id]

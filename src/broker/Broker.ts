@@ -14,6 +14,8 @@ export interface Placement extends OrderParameters {
   readonly requestId?: string | null
   readonly traceId?: string | null
   readonly quantity: number
+  /** The exchange's id of the algorithm; none by default. */
+  readonly algoId?: string | null
   /** The absolute time after which the request must not be sent. */
   readonly deadline: DateTime.Utc
   /** Since when it is due, in milliseconds since 1970, which decides whose turn it is when several wait; now, if it is not given. */

@@ -18,6 +18,7 @@ interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "b
   readonly slice?: { readonly id: string; readonly orderId: string }
   /** The number of the placement. */
   readonly attempt?: number
+  readonly keepsRequest?: boolean
   /** How long a placement could wait for its turn. */
   readonly deadline?: DateTime.Utc
   /** The broker order that it was about, or made. */
@@ -37,6 +38,7 @@ export const auditRow = <A>(call: BrokerCall<A>): BrokerEvent => ({
   attempt: call.attempt ?? null,
   brokerOrderId: call.brokerOrderId ?? null,
   request: call.request,
+  keepsRequest: call.keepsRequest ?? false,
   deadline: call.deadline ?? null,
   response: Exit.isSuccess(call.answer) ? call.onSuccess(call.answer.value) : detailsOf(call.answer.cause),
   worker: call.worker

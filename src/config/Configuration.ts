@@ -170,6 +170,7 @@ export const sessionMargins = (values: Pick<Settings, "sessionOpenMargin" | "ses
 export const planningRules = (values: Settings, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
   leastGapMillis: Duration.toMillis(values.orderMinGap),
+  hiding: values.scheduleHiding,
   preTrade: values.limits,
   isFreezeLimited: values.brokerType === "zerodha",
   calendar,

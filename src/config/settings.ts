@@ -1,4 +1,5 @@
-import { Option, Redacted, Result } from "effect"
+import { Option, Redacted, Result, Schema } from "effect"
+import { AlgoId } from "../domain/model/Order.ts"
 import { operatorName } from "../domain/operations/operatorName.ts"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 import { noProxy, proxyUrl } from "./proxies.ts"
@@ -39,6 +40,19 @@ const marketProtection: Setting<number> = {
       ? Result.succeed(percent)
       : Result.fail("auto or a percentage up to 100")
   }
+}
+
+const isAlgoId = Schema.is(AlgoId)
+
+/** The algorithm id that the exchange gave, for orders that name none. */
+const algoId: Setting<Option.Option<string>> = {
+  name: "ZERODHA_ALGO_ID",
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) =>
+    isAlgoId(given)
+      ? Result.succeed(Option.some(given))
+      : Result.fail("1 to 64 printable ASCII characters, without spaces around them")
 }
 
 /** A simulator's host; never one of the broker. */
@@ -107,6 +121,7 @@ const splitting = (read: Read) => ({
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
   orderMinGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
+  scheduleHiding: read(oneOf("SCHEDULE_HIDING", "tight", ["tight", "loose"])),
   orderCompletionLead: read(seconds("ORDER_COMPLETION_LEAD_SECONDS", 60, 0, 3600))
 })
 
@@ -171,6 +186,7 @@ const zerodha = (read: Read) => ({
   zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
   zerodhaIpFamily: read(oneOf("ZERODHA_IP_FAMILY", "auto", ["auto", "4", "6"])),
   zerodhaMarketProtection: read(marketProtection),
+  zerodhaAlgoId: read(algoId),
   zerodhaOrdersPerSecond: read(whole("ZERODHA_ORDERS_PER_SECOND", 10, 1, 10_000)),
   zerodhaOrdersPerMinute: read(whole("ZERODHA_ORDERS_PER_MINUTE", 400, 1, 100_000)),
   zerodhaOrdersPerDay: read(whole("ZERODHA_ORDERS_PER_DAY", 5000, 1, 10_000_000)),

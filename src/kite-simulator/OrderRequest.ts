@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Instrument } from "../domain/model/Order.ts"
+import { AlgoId, Instrument } from "../domain/model/Order.ts"
 import { freezeProblem } from "./freeze.ts"
 import { inputError, type KiteError } from "./reply.ts"
 
@@ -28,11 +28,13 @@ export interface OrderRequest {
   /** In percent; -1 means that the broker chooses. */
   readonly marketProtection: number | null
   readonly tag: string | null
+  readonly algoId: string | null
 }
 
 const unprotected =
   "Market orders without market protection are not allowed via API. Please set market protection or use a Limit order."
 
+const isAlgoId = Schema.is(AlgoId)
 const isInstrument = Schema.is(Instrument)
 
 export const isVariety = (text: string): text is OrderRequest["variety"] => isOneOf(varieties, text)
@@ -59,13 +61,15 @@ export const readPlacement = (variety: string, form: URLSearchParams, nowMillis:
   const terms = readTerms(form, null)
   if ("errorType" in terms) return terms
   if (exchange === "MCX" && terms.validity === "IOC") return inputError("IOC orders are not allowed on MCX.")
-  const request = { variety, exchange, side, product, tradingsymbol, instrument, tag, ...terms }
+  const algoId = emptyIsNull(form.get("algo_id"))
+  if (algoId !== null && !isAlgoId(algoId)) return invalid("algo_id")
+  const request = { variety, exchange, side, product, tradingsymbol, instrument, tag, algoId, ...terms }
   return freezeProblem(request, nowMillis) ?? request
 }
 
 type RequestTerms = Omit<
   OrderRequest,
-  "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag"
+  "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag" | "algoId"
 >
 
 /** Validates the form of a modification; returns the modified request or the refusal. */

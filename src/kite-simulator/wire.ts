@@ -43,6 +43,7 @@ export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
     product: request.product,
     quantity,
     disclosed_quantity: request.disclosedQuantity,
+    algo_id: request.algoId,
     price: order.shownPaise / 100,
     trigger_price: (request.triggerPaise ?? 0) / 100,
     average_price: status === "COMPLETE" && filled > 0 ? averagePrice(order, nowMillis) : 0,

@@ -62,7 +62,8 @@ const row = {
   carryUnfilled: false,
   carryRejected: false,
   completion: "REPORT",
-  sessionPolicy: "SAME_DAY"
+  sessionPolicy: "SAME_DAY",
+  algoId: null
 }
 
 const listOf = (data: unknown): string => JSON.stringify({ status: "success", data })

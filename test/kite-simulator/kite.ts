@@ -78,6 +78,8 @@ export interface Row {
   readonly filled_quantity: number
   readonly average_price: number
   readonly order_type: string
+  readonly product: string
+  readonly algo_id: string | null
 }
 
 /** The rows of an answer; empty when it has none. */

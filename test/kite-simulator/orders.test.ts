@@ -32,6 +32,17 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator({ fillDelay: Duration.zero })))
   )
 
+  it.effect("takes every product and an algorithm id, and shows them", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      for (const product of ["CNC", "MIS", "NRML", "MTF"]) {
+        yield* kite.place(product, { product, algo_id: `id ${product}` })
+        assert.deepInclude(yield* kite.row(product), { product, algo_id: `id ${product}` })
+      }
+      assert.strictEqual((yield* kite.place("BAD", { algo_id: "x".repeat(65) })).status, 400)
+    }).pipe(Effect.provide(simulator()))
+  )
+
   it.effect("never returns to an earlier state, and has trades that agree with its row at every moment", () =>
     Effect.gen(function* () {
       const kite = yield* Kite

@@ -34,6 +34,7 @@ export interface GeneratedOrder {
 export const noLimits: PlanningRules = {
   maxSliceQuantity: null,
   leastGapMillis: 0,
+  hiding: "tight",
   isFreezeLimited: false,
   calendar: null,
   margins: noMargins,

@@ -28,6 +28,7 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   carryRejected: false,
   completion: "REPORT",
   sessionPolicy: "SAME_DAY",
+  algoId: null,
   ...changed
 })
 
@@ -37,6 +38,7 @@ export const noRules: SplitRules = {
   sliceLimits: [],
   mayAddSlices: false,
   leastGapMillis: 0,
+  hiding: "tight",
   minutesFor: wholeMinutes
 }
 

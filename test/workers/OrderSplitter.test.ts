@@ -35,6 +35,7 @@ const onlyPlan: OrderPlan = {
     randomize: false,
     curve: { _tag: "Even" },
     leastGapMillis: 0,
+    hiding: "tight",
     largestSlice: null
   },
   startsAt: start,

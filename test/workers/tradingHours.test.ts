@@ -25,7 +25,8 @@ const days = {
   whyClosed: new Map([
     ["1970-01-01", "outside 09:15–15:15 IST"],
     ["1970-01-02", "the exchange is closed: Diwali"]
-  ])
+  ]),
+  regular: []
 }
 const calendar: TradingCalendar = { from: "1969-12-31", markets: forEachVenue(() => days) }
 

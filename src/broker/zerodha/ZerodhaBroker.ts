@@ -105,6 +105,7 @@ export const formOf = (placement: Placement, marketProtection: number): Readonly
     order_type: placement.orderType,
     ...(placement.orderType === "MARKET" ? { market_protection: `${marketProtection}` } : {}),
     ...(placement.limitPrice === null ? {} : { price: BigDecimal.format(BigDecimal.normalize(placement.limitPrice)) }),
-    tag: placement.tag
+    tag: placement.tag,
+    ...(placement.algoId === undefined || placement.algoId === null ? {} : { algo_id: placement.algoId })
   }
 }

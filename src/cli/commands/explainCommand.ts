@@ -1,10 +1,10 @@
-import { DateTime, Effect, Option, Result } from "effect"
+import { DateTime, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { cancelText } from "../../domain/lifecycle/cancels.ts"
 import { isWaitingForCalendar } from "../../domain/lifecycle/orderState.ts"
 import { afterTrading } from "../../domain/market/TradingTime.ts"
 import { explainSchedule } from "../../domain/planning/schedule/explain.ts"
-import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
+import { AlgorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { OrderCommands, type SliceView } from "../../stores/orders/OrderCommands.ts"
 import { decodePlanInput, PlanStore, type StoredPlan } from "../../stores/orders/PlanStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
@@ -46,11 +46,12 @@ export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Exp
   const { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version } = plan
   const base = { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version }
   const input = decodePlanInput(plan.input)
-  if (version !== algorithmVersion || Option.isNone(input)) {
-    const problem = `it was made by version ${version} of the algorithm, and this service knows version ${algorithmVersion}`
+  if (!isKnownVersion(version) || Option.isNone(input)) {
+    const known = AlgorithmVersion.literals.join(" and ")
+    const problem = `it was made by version ${version} of the algorithm, and this service knows versions ${known}`
     return { ...base, input: null, slices: [], problem }
   }
-  const slices = explainSchedule(input.value)
+  const slices = explainSchedule(input.value, version)
   if (Result.isFailure(slices)) {
     return { ...base, input: input.value, slices: [], problem: `it cannot be made again: ${slices.failure.message}` }
   }
@@ -77,6 +78,8 @@ export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Exp
     differing.length === 0 ? null : `slices ${differing.join(", ")} are not as planned: somebody changed the rows`
   return { ...base, input: input.value, slices: compared, problem }
 }
+
+const isKnownVersion = Schema.is(AlgorithmVersion)
 
 /** The wall clock time of an offset in a plan's schedule. */
 const momentOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {

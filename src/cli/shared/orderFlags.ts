@@ -34,7 +34,7 @@ export const orderFlags = {
   ),
   type: Flag.Literals("type", ["MARKET", "LIMIT"]).pipe(Flag.withDescription("Order type"), Flag.withDefault("MARKET")),
   limitPrice: textFlag("limit-price", maxIdLength).pipe(Flag.withDescription("Needed for LIMIT"), Flag.optional),
-  product: Flag.Literals("product", ["CNC", "MIS", "NRML"]).pipe(
+  product: Flag.Literals("product", ["CNC", "MIS", "NRML", "MTF"]).pipe(
     Flag.withDescription("Product type (CNC for shares, NRML for contracts)"),
     Flag.optional
   ),
@@ -65,6 +65,10 @@ export const orderFlags = {
   sessions: Flag.Literals("sessions", ["same-day", "next-session"]).pipe(
     Flag.withDescription("What does not fit before the market's close is refused, or goes on in the next session"),
     Flag.withDefault("same-day")
+  ),
+  algoId: textFlag("algo-id", maxIdLength).pipe(
+    Flag.withDescription("The algorithm id that the exchange gave (ZERODHA_ALGO_ID)"),
+    Flag.optional
   )
 }
 
@@ -94,7 +98,8 @@ export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder
     carryUnfilled: given.carry === "unfilled" || given.carry === "all",
     carryRejected: given.carry === "rejected" || given.carry === "all",
     completion: given.completion.toUpperCase(),
-    sessionPolicy: given.sessions.toUpperCase().replace("-", "_")
+    sessionPolicy: given.sessions.toUpperCase().replace("-", "_"),
+    algoId: Option.getOrNull(given.algoId)
   })
 
 /** The numbers of a list such as `3,1,1.5`. A part that is not a number becomes null, which every check refuses. */

@@ -74,6 +74,10 @@ const curveText = (curve: Curve): string => {
       return "a straight line"
     case "InProportion":
       return `a profile of ${curve.profile.length} parts, from ${curve.from} to ${curve.to} of it`
+    case "OverSessions":
+      return `a profile of ${curve.profile.length} parts over ${curve.sessions.length} sessions: ${curve.sessions
+        .map(({ from, to }) => `from ${from} to ${to}`)
+        .join(", then ")}`
     case "Trajectory":
       return `Almgren and Chriss's trajectory${curve.isBackwards ? ", backwards" : ""}, κT = ${curve.riskAversion}`
   }

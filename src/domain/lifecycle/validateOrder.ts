@@ -64,7 +64,8 @@ export const UntrustedOrder = Schema.Struct({
   carryUnfilled: Schema.NullOr(Schema.Boolean),
   carryRejected: Schema.NullOr(Schema.Boolean),
   completion: Schema.NullOr(Schema.String),
-  sessionPolicy: Schema.NullOr(Schema.String)
+  sessionPolicy: Schema.NullOr(Schema.String),
+  algoId: Schema.NullOr(Schema.String)
 })
 export type UntrustedOrder = typeof UntrustedOrder.Type
 

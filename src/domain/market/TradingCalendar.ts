@@ -9,7 +9,7 @@ import {
   specialDaysOf
 } from "./Announcements.ts"
 import { indianDay, indianTimeOfDay } from "./indianTime.ts"
-import { regularHours } from "./regularHours.ts"
+import { regularHours, usualHours } from "./regularHours.ts"
 import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
 import { forEachVenue, type PerVenue, VenueId, venueIds } from "./Venue.ts"
 
@@ -30,6 +30,7 @@ interface MarketDays {
   readonly sessions: ReadonlyArray<TradingSession>
   /** For each day, why the venue is closed outside of that day's sessions. */
   readonly whyClosed: ReadonlyMap<string, string>
+  readonly regular: ReadonlyArray<RegularHours>
 }
 
 /** When each venue is open on the days from `from` to its `until`, YYYY-MM-DD in India, both included. */
@@ -81,6 +82,17 @@ export const hoursOn = (calendar: TradingCalendar, market: VenueId, day: string)
 
 export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): boolean =>
   sessionAt(calendar, market, atMillis)._tag === "Open"
+
+/** The session that the day of a moment would have if it were an ordinary weekday; null before the first known hours. */
+export const ordinarySession = (
+  calendar: TradingCalendar,
+  market: VenueId,
+  atMillis: number
+): TradingSession | null => {
+  const day = dayOf(atMillis)
+  const hours = usualHours(calendar.markets[market].regular, day)
+  return hours === null ? null : { opensMillis: millisAt(day, hours[0]), closesMillis: millisAt(day, hours[1]) }
+}
 
 export const calendarEnds = ({ markets }: TradingCalendar, market: VenueId): CalendarEnds =>
   new CalendarEnds({ market, until: markets[market].until })
@@ -154,7 +166,7 @@ const marketDays = (
     }
     whyClosed.set(day, reasonOf(hours, specialDay))
   }
-  return { until, sessions, whyClosed }
+  return { until, sessions, whyClosed, regular }
 }
 
 const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefined): string => {

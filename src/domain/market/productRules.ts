@@ -11,7 +11,8 @@ interface SegmentRules {
 const shares: SegmentRules = {
   products: [
     ["CNC", "delivery"],
-    ["MIS", "within the day"]
+    ["MIS", "within the day"],
+    ["MTF", "delivery on margin"]
   ],
   takesIoc: true
 }
@@ -90,9 +91,11 @@ const productProblem = (
   if (!products.some(([name]) => name === productType)) {
     return refused(`${productType} is not for ${exchangeOf(instrument)}`, products)
   }
-  if (productType !== "MIS") return null
-  if (tradeToTrade.test(instrument)) return refused(`${instrument} is settled trade by trade, without MIS`, overNight)
-  return spansDays
+  if (productType !== "MIS" && productType !== "MTF") return null
+  if (tradeToTrade.test(instrument)) {
+    return refused(`${instrument} is settled trade by trade, without ${productType}`, overNight)
+  }
+  return productType === "MIS" && spansDays
     ? refused(
         "MIS positions are squared off by the broker each day, and the window reaches into another day",
         overNight

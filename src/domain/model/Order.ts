@@ -8,7 +8,7 @@ export type Side = typeof Side.Type
 export const OrderType = Schema.Literals(["MARKET", "LIMIT"])
 export type OrderType = typeof OrderType.Type
 
-export const ProductType = Schema.Literals(["CNC", "MIS", "NRML"])
+export const ProductType = Schema.Literals(["CNC", "MIS", "NRML", "MTF"])
 export type ProductType = typeof ProductType.Type
 
 export const Validity = Schema.Literals(["DAY", "IOC"])
@@ -51,6 +51,14 @@ export type Price = typeof Price.Type
 
 /** The upper limit of all prices, exclusive: what numeric(15,4) can hold. */
 export const priceLimit = BigDecimal.make(1n, -11)
+
+/** The id that the exchange gave an algorithm, as the broker takes it. */
+export const AlgoId = Schema.String.check(
+  Schema.isPattern(/^[!-~](?:[ -~]{0,62}[!-~])?$/, {
+    message: "must be 1 to 64 printable ASCII characters, without spaces around them"
+  })
+)
+export type AlgoId = typeof AlgoId.Type
 
 /** The parameters that all placements of an order share. */
 export const OrderParameters = Schema.Struct({
@@ -106,7 +114,9 @@ export const SplittableOrder = Schema.Struct({
   carryUnfilled: Schema.Boolean,
   carryRejected: Schema.Boolean,
   completion: Completion,
-  sessionPolicy: SessionPolicy
+  sessionPolicy: SessionPolicy,
+  /** The algorithm id of its placements; null for the configured one. */
+  algoId: Schema.NullOr(AlgoId)
 }).check(
   Schema.makeFilter((order) =>
     order.totalQuantity >= order.numSplits

@@ -41,7 +41,9 @@ export const SliceFacts = Schema.Struct({
   /** The venue whose trading hours it keeps; null if it was planned without a calendar. */
   market: Schema.NullOr(Schema.String),
   /** The price of a MARKET slice if no fresh one is known: the order's reference price, else the instrument list's. */
-  referencePrice: Schema.NullOr(Schema.BigDecimalFromString)
+  referencePrice: Schema.NullOr(Schema.BigDecimalFromString),
+  /** Only where the order has one. */
+  algoId: Schema.optionalKey(Schema.String)
 })
 export type SliceFacts = typeof SliceFacts.Type
 

@@ -12,6 +12,7 @@ import {
   type ScheduleInput,
   scheduleTimes
 } from "./schedule/Schedule.ts"
+import type { Hiding } from "./schedule/slots.ts"
 
 /** One planned slice: its number within the order, its quantity, and its time in trading milliseconds after the plan's start. */
 export interface PlannedSlice extends ScheduledSlice {
@@ -46,6 +47,7 @@ export interface SplitRules {
   /** Whether slices may be added so that each keeps the limits. */
   readonly mayAddSlices: boolean
   readonly leastGapMillis: number
+  readonly hiding: Hiding
   readonly minutesFor: MinutesFor
 }
 
@@ -123,7 +125,8 @@ const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
     randomize: request.randomize && (numSlices > 1 || request.firstSequence > 1),
     curve: request.curve,
     leastGapMillis: rules.leastGapMillis,
-    largestSlice: largest === Infinity ? null : largest
+    largestSlice: largest === Infinity ? null : largest,
+    hiding: rules.hiding
   }
 }
 

@@ -8,6 +8,7 @@ import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
 import { productProblems } from "../market/productRules.ts"
+import { squareOffProblem } from "../market/squareOff.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
@@ -15,15 +16,18 @@ import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } f
 import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
 import { completeMillisOf } from "./completionTime.ts"
+import { marketDayOf } from "./marketDay.ts"
 import { minutesIn } from "./minutesIn.ts"
 import type { Curve } from "./schedule/Curve.ts"
 import type { Infeasible } from "./schedule/Schedule.ts"
-import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
+import type { Hiding } from "./schedule/slots.ts"
+import { curveOf } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
 /** The configured rules for every order. */
 export interface PlanningRules extends SliceRules, TimeRules {
   readonly leastGapMillis: number
+  readonly hiding: Hiding
   /** The unfilled quantity is completed at least this long before the venue closes. */
   readonly completionLeadMillis: number
   /** The broker account's rate; null without a limit. */
@@ -153,7 +157,7 @@ export const planRequest = (
     const terms = yield* termsOf(request, order, rules, market)
     const { planTime, limitPrice, splitRules } = terms
     const { time, startMillis, endMillis, scheduleMillis } = planTime
-    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market))
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, rules.calendar, market.volumeProfile))
     const planned = split({ ...request, windowMillis: scheduleMillis, curve }, splitRules)
     const made = Result.isSuccess(planned) ? planned.success : null
     const collar = isAsked
@@ -241,7 +245,9 @@ const termsOf = (
     const details = yield* listed(order.instrument, market, startsAt, lastMoment)
     const spansDays = time !== null && indianDay(DateTime.makeUnsafe(planTime.startMillis)) !== indianDay(lastMoment)
     const untaken = isAskedFor(cause) ? productProblems({ ...order, spansDays, details }) : []
-    if (untaken.length > 0) return yield* Result.fail(because("invalid_order", untaken.join("; ")))
+    const squaredOff = isAskedFor(cause) ? squareOffProblem(order, planTime, rules.calendar) : null
+    const problems = squaredOff === null ? untaken : [...untaken, squaredOff]
+    if (problems.length > 0) return yield* Result.fail(because("invalid_order", problems.join("; ")))
     const limitPrice = yield* onTheGrid(order, details)
     const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
     const splitRules = {
@@ -256,6 +262,7 @@ const termsOf = (
       // A person is told that a slice is too large. Plans of the service itself add slices instead.
       mayAddSlices: rules.maxSliceQuantity !== null || !isAskedFor(cause),
       leastGapMillis: rules.leastGapMillis,
+      hiding: rules.hiding,
       minutesFor: minutesIn((millis) => planTimeOf(timed, rules, startsAt, millis))
     }
     return { planTime, limitPrice, price, splitRules }
@@ -295,15 +302,6 @@ const duesOf =
 /** The wall-clock time of a slice, in milliseconds from the plan's start. */
 const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: number): number =>
   (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
-
-/** The part of the trading day that the window covers. Without a calendar the window counts as a whole day. */
-const marketDayOf = ({ startMillis, scheduleMillis, sessions }: PlanTime, market: InstrumentFacts): MarketDay => {
-  const { volumeProfile } = market
-  if (sessions === null) return { ...unknownDay, volumeProfile }
-  const { opensMillis, closesMillis } = sessions.first
-  const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
-  return { volumeProfile, from, to: from + scheduleMillis / (closesMillis - opensMillis) }
-}
 
 /** The instrument's listing; null without a list. Fails if it is not listed or expires before the window is over. */
 const listed = (

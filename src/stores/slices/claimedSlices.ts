@@ -56,7 +56,8 @@ const StoredFacts = Schema.fromJsonString(
       orderType: "order_type",
       limitPrice: "limit_price",
       productType: "product_type",
-      referencePrice: "reference_price"
+      referencePrice: "reference_price",
+      algoId: "algo_id"
     })
   )
 )

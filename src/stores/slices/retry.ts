@@ -97,7 +97,7 @@ const sendAgain = (
           s.market IS NOT NULL AS keeps_hours, s.limit_price IS NULL AND o.reference_price IS NULL AS is_unpriced,
           o.hold_reason IS NOT NULL AS is_held, slice_format(s.order_type, s.product_type, s.validity) AS format,
           slice_facts(s.order_id, s.instrument, s.side, s.order_type, s.limit_price, s.product_type, s.validity, s.request_id,
-            s.trace_id, s.market, o.reference_price) AS facts,
+            s.trace_id, s.market, o.reference_price, o.algo_id) AS facts,
           (SELECT max(revision) FROM order_plans WHERE order_id = o.id) AS revision
         FROM slice_rows s JOIN orders o ON o.id = s.order_id
         WHERE s.id = ${slice.id} AND s.stage = ${slice.stage}

@@ -103,7 +103,7 @@ const outcomeColumns = (outcomes: ReadonlyArray<Outcome>) => {
 const callColumns = (outcomes: ReadonlyArray<Outcome>) => {
   const of = outcomes.map(({ call }) => call)
   return {
-    names: "called_at, duration_millis, deadline, attempt, broker, call_outcome, response, call_order_id",
+    names: "called_at, duration_millis, deadline, attempt, broker, call_outcome, response, call_order_id, request",
     values: [
       instants(of.map((call) => call?.calledAt ?? null)),
       numbers(of.map((call) => call?.durationMillis ?? null)),
@@ -112,7 +112,8 @@ const callColumns = (outcomes: ReadonlyArray<Outcome>) => {
       texts(of.map((call) => call?.broker ?? null)),
       texts(of.map((call) => (call === null || call.outcome === "ok" ? null : call.outcome))),
       jsons(of.map((call) => (call === null || call.outcome === "ok" ? null : call.response))),
-      texts(of.map((call) => call?.brokerOrderId ?? null))
+      texts(of.map((call) => call?.brokerOrderId ?? null)),
+      jsons(of.map((call) => (call?.keepsRequest === true ? call.request() : null)))
     ]
   }
 }
@@ -125,12 +126,12 @@ const isMine = "q.slice = i.slice AND q.version = i.version AND q.claim + 0 <> 0
 
 /** What the parts that move answer for {@link auditOf}. */
 const callAnswers =
-  "i.called_at, i.duration_millis, i.deadline, i.attempt, i.broker, i.call_outcome, i.response, i.call_order_id"
+  "i.called_at, i.duration_millis, i.deadline, i.attempt, i.broker, i.call_outcome, i.response, i.call_order_id, i.request"
 
 const auditOf = (sql: Sql, source: string, isAudited = "true") => sql`
   INSERT INTO broker_calls (
-    slice, called_at, duration_millis, claim, deadline, version, attempt, call, broker, broker_order_id, outcome, response)
-  SELECT slice, called_at, duration_millis, claim, deadline, version, attempt, 'p', broker, call_order_id, call_outcome, response
+    slice, called_at, duration_millis, claim, deadline, version, attempt, call, broker, broker_order_id, outcome, response, request)
+  SELECT slice, called_at, duration_millis, claim, deadline, version, attempt, 'p', broker, call_order_id, call_outcome, response, request
   FROM ${sql.literal(`${source} WHERE called_at IS NOT NULL AND ${isAudited}`)}`
 
 /**

@@ -16,6 +16,8 @@ export interface BrokerEvent {
   readonly brokerOrderId: string | null
   /** Made only if it is written: the audit of a placement has it from the plan. */
   readonly request: () => Readonly<Record<string, unknown>>
+  /** Whether the request of a placement has more than the plan tells; false by default. */
+  readonly keepsRequest?: boolean
   /** How long a placement could wait for its turn; null for other calls. */
   readonly deadline: DateTime.Utc | null
   readonly response: Readonly<Record<string, unknown>>

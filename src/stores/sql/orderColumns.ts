@@ -53,7 +53,8 @@ export const orderColumns = [
     "validity",
     "lateness_policy",
     "completion",
-    "session_policy"
+    "session_policy",
+    "algo_id"
   ].map(text),
   ...["randomize", "risk_aversion", "carry_unfilled", "carry_rejected"].map((column) => `o.${column}`),
   sizeColumns,
@@ -85,7 +86,8 @@ export const orderRow = (order: SplittableOrder) => ({
   carry_unfilled: order.carryUnfilled,
   carry_rejected: order.carryRejected,
   completion: order.completion,
-  session_policy: order.sessionPolicy
+  session_policy: order.sessionPolicy,
+  algo_id: order.algoId
 })
 
 /** The differences of an order from the stored one, each as `randomize (true, now false)`. The ids may differ. */

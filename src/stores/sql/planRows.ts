@@ -108,7 +108,7 @@ const plansOfOrders = (sql: Sql, plans: ReadonlyArray<OrderPlan>, { windowGrace 
       CASE WHEN p.cause <> 'COMPLETION' THEN o.lateness_policy END AS lateness_policy,
       coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int)::float8 * interval '1 second' AS max_lateness,
       slice_facts(p.id, o.instrument, o.side, p.order_type, ${limitPrice}, o.product_type, o.validity, o.request_id,
-        o.origin_trace_id, p.market, o.reference_price) AS facts
+        o.origin_trace_id, p.market, o.reference_price, o.algo_id) AS facts
     FROM unnest(
       ${texts(plans.map(({ orderId }) => orderId))},
       ${integers(plans.map(({ revision }) => revision))},

@@ -1,7 +1,8 @@
-import { BigDecimal, DateTime, Effect, Exit } from "effect"
+import { BigDecimal, DateTime, Effect, Exit, Option } from "effect"
 import { Broker, type Placement } from "../../broker/Broker.ts"
 import { auditRow } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
+import { Configuration } from "../../config/Configuration.ts"
 import {
   afterPlacement,
   backoffAfter,
@@ -72,6 +73,7 @@ const makeCall = Effect.gen(function* () {
   const instance = yield* Instance
   const telemetry = yield* Telemetry
   const limits = yield* placementLimits
+  const algoId = Option.getOrNull((yield* Configuration).zerodhaAlgoId)
   const readNow = yield* makeReadNow
 
   /**
@@ -108,6 +110,7 @@ const makeCall = Effect.gen(function* () {
             attempt,
             brokerOrderId: Exit.isSuccess(answer) ? answer.value.brokerOrderId : null,
             request: () => requestOf(placement),
+            keepsRequest: placement.algoId !== null,
             deadline: placement.deadline,
             broker: broker.name,
             worker: instance.id
@@ -121,7 +124,7 @@ const makeCall = Effect.gen(function* () {
   return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
     Effect.suspend(() => {
       const sent = readNow()
-      const placement = placementOf(slice, deadlineMillis(slice, sent.millis, limits()))
+      const placement = placementOf(slice, deadlineMillis(slice, sent.millis, limits()), algoId)
       return Effect.flatMap(Effect.exit(Effect.interruptible(broker.place(placement))), (answer) => {
         const answered = readNow()
         const next = afterPlacement(answer, answered.at)
@@ -144,7 +147,7 @@ interface Answered {
   readonly next: NextStage
 }
 
-const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
+const placementOf = (slice: ClaimedSlice, deadlineMillis: number, algoId: string | null): Placement => ({
   orderId: slice.orderId,
   sliceId: slice.id,
   tag: slice.tag,
@@ -158,7 +161,8 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
   productType: slice.productType,
   validity: slice.validity,
   deadline: DateTime.makeUnsafe(deadlineMillis),
-  dueMillis: slice.notBeforeMillis
+  dueMillis: slice.notBeforeMillis,
+  algoId: slice.algoId ?? algoId
 })
 
 const requestOf = (placement: Placement) => ({
@@ -170,5 +174,6 @@ const requestOf = (placement: Placement) => ({
   limit_price: placement.limitPrice === null ? null : BigDecimal.format(placement.limitPrice),
   product_type: placement.productType,
   validity: placement.validity,
-  deadline: DateTime.formatIso(placement.deadline)
+  deadline: DateTime.formatIso(placement.deadline),
+  ...(placement.algoId === null ? {} : { algo_id: placement.algoId })
 })

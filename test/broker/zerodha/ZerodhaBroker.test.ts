@@ -6,11 +6,12 @@ import { Broker } from "../../../src/broker/Broker.ts"
 import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
+import { formOf } from "../../../src/broker/zerodha/ZerodhaBroker.ts"
 import { DatabaseClock } from "../../../src/clock/DatabaseClock.ts"
 import { DbError } from "../../../src/db/DbError.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
-import { Instrument } from "../../../src/domain/model/Order.ts"
+import { Instrument, OrderType, ProductType, Validity } from "../../../src/domain/model/Order.ts"
 import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
 import { eventually } from "../../support/processes.ts"
@@ -116,6 +117,34 @@ describe("the Zerodha broker", () => {
       { ZERODHA_MARKET_PROTECTION: "2.5" }
     )
   )
+
+  it("gives every product, validity and order type to the broker as it is, and the algorithm id where there is one", () => {
+    for (const productType of ProductType.literals) {
+      for (const validity of Validity.literals) {
+        for (const orderType of OrderType.literals) {
+          const limitPrice = orderType === "LIMIT" ? BigDecimal.fromStringUnsafe("1500.05") : null
+          const placement = placementOf("T", { productType, validity, orderType, limitPrice })
+          const form = {
+            exchange: "NSE",
+            tradingsymbol: "INFY",
+            transaction_type: "BUY",
+            quantity: "100",
+            product: productType,
+            validity,
+            order_type: orderType,
+            ...(orderType === "LIMIT" ? { price: "1500.05" } : { market_protection: "-1" }),
+            tag: "T"
+          }
+          assert.deepStrictEqual(formOf(placement, -1), form)
+          assert.deepStrictEqual(formOf({ ...placement, algoId: "A 1" }, -1), { ...form, algo_id: "A 1" })
+        }
+      }
+    }
+    assert.deepStrictEqual(
+      [...ProductType.literals, ...Validity.literals, ...OrderType.literals],
+      ["CNC", "MIS", "NRML", "MTF", "DAY", "IOC", "MARKET", "LIMIT"]
+    )
+  })
 
   it.effect("supports a path prefix in the URL, as the vendor's sandbox has one", () =>
     withKite((kite) =>

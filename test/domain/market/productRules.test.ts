@@ -21,6 +21,7 @@ describe("productProblems", () => {
     for (const share of ["NSE:INFY", "BSE:INFY"]) {
       assert.deepStrictEqual(problemsOf(share), [])
       assert.deepStrictEqual(problemsOf(share, { productType: "MIS", validity: "IOC" }), [])
+      assert.deepStrictEqual(problemsOf(share, { productType: "MTF", spansDays: true }), [])
       assert.strictEqual(defaultProduct(share), "CNC")
     }
     for (const contract of ["NFO:NIFTY26DECFUT", "BFO:SENSEX26DECFUT", "CDS:USDINR26DECFUT", "BCD:USDINR26DECFUT"]) {
@@ -37,13 +38,25 @@ describe("productProblems", () => {
       "NRML for shares",
       "NSE:INFY",
       { productType: "NRML" },
-      "product_type: NRML is not for NSE; CNC (delivery) or MIS (within the day) would do"
+      "product_type: NRML is not for NSE; CNC (delivery) or MIS (within the day) or MTF (delivery on margin) would do"
     ],
     [
       "CNC for contracts",
       "NFO:NIFTY26DECFUT",
       { productType: "CNC" },
       "product_type: CNC is not for NFO; NRML (over night) or MIS (within the day) would do"
+    ],
+    [
+      "MTF for contracts",
+      "MCX:GOLD26DECFUT",
+      { productType: "MTF" },
+      "product_type: MTF is not for MCX; NRML (over night) or MIS (within the day) would do"
+    ],
+    [
+      "MTF of a share that is settled trade by trade",
+      "NSE:CENTRALBK-BE",
+      { productType: "MTF" },
+      "product_type: NSE:CENTRALBK-BE is settled trade by trade, without MTF; CNC (delivery) would do"
     ],
     [
       "MIS over two days",

@@ -39,6 +39,7 @@ const claimedFirst = (lotSize = 1) => {
     key: SliceKey.make(1_048_577),
     orderId: order.id,
     requestId: null,
+    algoId: "77",
     traceId: null,
     market: "EQUITY",
     referencePrice: null,

@@ -17,6 +17,7 @@ import { anOrder, aRequest } from "../../support/orders.ts"
 const noRules: PlanningRules = {
   maxSliceQuantity: null,
   leastGapMillis: 0,
+  hiding: "tight",
   isFreezeLimited: false,
   calendar: null,
   margins: noMargins,

@@ -2,7 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { restOf, uShapedDay } from "../../../src/domain/planning/schedule/Curve.ts"
 import { explainSchedule } from "../../../src/domain/planning/schedule/explain.ts"
-import { planSchedule, type ScheduledSlice, ScheduleInput } from "../../../src/domain/planning/schedule/Schedule.ts"
+import {
+  planSchedule,
+  type ScheduledSlice,
+  ScheduleInput,
+  scheduleSlots,
+  scheduleTimes,
+  wholeMinutes
+} from "../../../src/domain/planning/schedule/Schedule.ts"
+import type { Hiding } from "../../../src/domain/planning/schedule/slots.ts"
 
 const hour = 3_600_000
 
@@ -15,6 +23,7 @@ const example: ScheduleInput = {
   randomize: true,
   curve: { _tag: "Even" },
   leastGapMillis: 0,
+  hiding: "tight",
   largestSlice: null
 }
 
@@ -24,16 +33,29 @@ const scheduleOf = (changed: Partial<ScheduleInput> = {}): ReadonlyArray<Schedul
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 const quantitiesOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ quantity }) => quantity)
-const offsetsOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ offsetMillis }) => offsetMillis)
 
 /** A randomized straight-line schedule of `numSlices` slices with `lotsEach` lots each on average. */
-const varied = (seed: number, numSlices: number, minGapMillis = 0, lotsEach = 1000) =>
-  scheduleOf({
-    seed: `seed ${seed}`,
-    numSlices,
-    totalQuantity: Math.round(numSlices * lotsEach),
-    leastGapMillis: minGapMillis
-  })
+const varied = (seed: number, numSlices: number, minGapMillis = 0, lotsEach = 1000, hiding: Hiding = "tight") =>
+  scheduleOf(variedInput(seed, numSlices, minGapMillis, lotsEach, hiding))
+
+const variedInput = (
+  seed: number,
+  numSlices: number,
+  minGapMillis = 0,
+  lotsEach = 1000,
+  hiding: Hiding = "tight"
+): ScheduleInput => ({
+  ...example,
+  seed: `seed ${seed}`,
+  numSlices,
+  totalQuantity: Math.round(numSlices * lotsEach),
+  leastGapMillis: minGapMillis,
+  hiding
+})
+
+/** The times of {@link varied}. */
+const variedTimes = (seed: number, numSlices: number, minGapMillis = 0, hiding: Hiding = "tight") =>
+  Result.getOrThrow(scheduleTimes(variedInput(seed, numSlices, minGapMillis, 1000, hiding)))
 
 /** The maximum distance of a schedule's running total from the straight line, in slices. */
 const tracking = (slices: ReadonlyArray<ScheduledSlice>): number => {
@@ -60,6 +82,26 @@ const sizeStatistics = (slices: ReadonlyArray<ScheduledSlice>) => {
   }
 }
 
+/** Whether a Ljung–Box test of ten lags at 5 % sees correlation in the sizes (Ljung and Box, Biometrika 65, 1978). */
+const showsCorrelation = (slices: ReadonlyArray<ScheduledSlice>): boolean => {
+  const sizes = quantitiesOf(slices)
+  const n = sizes.length
+  const mean = sum(sizes) / n
+  const off = sizes.map((size) => size - mean)
+  const variance = sum(off.map((one) => one * one))
+  const correlations = range(10).map(
+    (index) => sum(off.slice(index + 1).map((one, k) => one * (off[k] ?? 0))) / variance
+  )
+  return n * (n + 2) * sum(correlations.map((one, index) => (one * one) / (n - index - 1))) > 18.307
+}
+
+/** Coefficient of variation of the gaps between times; that of independent times is near 1. */
+const gapVariation = (offsets: ReadonlyArray<number>): number => {
+  const gaps = offsets.slice(1).map((offset, index) => offset - (offsets[index] ?? 0))
+  const mean = sum(gaps) / gaps.length
+  return Math.sqrt(sum(gaps.map((gap) => (gap - mean) ** 2)) / gaps.length) / mean
+}
+
 /** Whether the Rayleigh test at 5 % detects the period in the times (Zar, Biostatistical Analysis, equation 27.4). */
 const showsPeriod = (offsets: ReadonlyArray<number>, periodMillis: number): boolean => {
   const n = offsets.length
@@ -73,7 +115,7 @@ describe("a varied schedule", () => {
 
   it("stays within 1.5 slices of the line, and keeps sizes within 30 % of the average", () => {
     for (const count of counts) {
-      for (const seed of range(300)) {
+      for (const seed of range(100)) {
         const slices = varied(seed, count)
         assert.isAtMost(tracking(slices), 1.5 + 1e-9)
         assert.isTrue(slices.every(({ quantity }) => quantity >= 700 && quantity <= 1300))
@@ -82,7 +124,7 @@ describe("a varied schedule", () => {
   })
 
   it("keeps both limits when a slice is only a few lots, sizes to within one lot", () => {
-    for (const seed of range(2000)) {
+    for (const seed of range(1000)) {
       const numSlices = 1 + (seed % 60)
       const totalQuantity = numSlices + ((seed * 7919) % (numSlices * 12))
       const base = totalQuantity / numSlices
@@ -99,7 +141,7 @@ describe("a varied schedule", () => {
   for (const lotsEach of [...fewLots, 1000]) {
     it(`has sizes that vary without alternating or trending: ${lotsEach} lots a slice`, () => {
       for (const count of [50, 100, 250, 500]) {
-        for (const seed of range(lotsEach === 1000 ? 200 : 20)) {
+        for (const seed of range(lotsEach === 1000 ? 40 : 4)) {
           const slices = varied(seed, count, 0, lotsEach)
           const { variation, lag1 } = sizeStatistics(slices)
           const which = `seed ${seed}, ${count} slices`
@@ -117,7 +159,7 @@ describe("a varied schedule", () => {
   it("varies the sizes of short orders too, from two lots a slice upwards", () => {
     for (const lotsEach of fewLots) {
       for (const count of [3, 6, 12]) {
-        const plans = range(200).map((seed) => String(quantitiesOf(varied(seed, count, 0, lotsEach))))
+        const plans = range(100).map((seed) => String(quantitiesOf(varied(seed, count, 0, lotsEach))))
         assert.isAbove(new Set(plans).size, count === 3 ? 3 : 20, `${count} slices of ${lotsEach} lots`)
       }
     }
@@ -132,7 +174,7 @@ describe("a varied schedule", () => {
       const periods = [hour / count, 1000, 60_000, 300_000]
       const seen = periods.map(() => 0)
       for (const seed of range(10_000)) {
-        const offsets = offsetsOf(varied(seed, count, gap))
+        const offsets = variedTimes(seed, count, gap)
         for (const [index, period] of periods.entries()) {
           if (showsPeriod(offsets, period)) seen[index] = (seen[index] ?? 0) + 1
         }
@@ -170,14 +212,63 @@ describe("a varied schedule", () => {
     assert.strictEqual(last.size, 50)
   })
 
-  it("keeps any minimum gap that fits, up to the width of the slots", () => {
-    for (const gap of [1, 1000, 18_000, 30_000, 36_000]) {
-      for (const seed of range(100)) {
-        const offsets = offsetsOf(varied(seed, 100, gap))
-        assert.isTrue(offsets.slice(1).every((offset, index) => offset - (offsets[index] ?? 0) >= gap))
+  for (const hiding of ["tight", "loose"] as const) {
+    it(`keeps any minimum gap that fits, up to the width of the slots: ${hiding}`, () => {
+      for (const gap of [1, 1000, 18_000, 30_000, 36_000]) {
+        for (const seed of range(100)) {
+          const offsets = variedTimes(seed, 100, gap, hiding)
+          assert.isTrue(offsets.slice(1).every((offset, index) => offset - (offsets[index] ?? 0) >= gap))
+          assert.isAtMost(offsets.at(-1) ?? 0, hour)
+        }
+      }
+    })
+  }
+
+  for (const { count, lotsEach, seeds } of [
+    { count: 50, lotsEach: 1000, seeds: 300 },
+    { count: 200, lotsEach: 20, seeds: 100 },
+    { count: 500, lotsEach: 1000, seeds: 100 },
+    { count: 500, lotsEach: 3, seeds: 50 }
+  ]) {
+    it(`has sizes without correlation over ten lags: ${count} slices of ${lotsEach} lots`, () => {
+      const seen = range(seeds).filter((seed) => showsCorrelation(varied(seed, count, 0, lotsEach)))
+      assert.isAtMost(seen.length / seeds, 0.06)
+    })
+  }
+
+  it("has sizes that come in any order, not only in those that stay near the line, when it hides loosely", () => {
+    for (const count of [12, 50, 500]) {
+      for (const seed of range(20)) {
+        const slices = varied(seed, count, 0, 1000, "loose")
+        assert.isAtMost(tracking(slices), Math.min(count, 16) + 4 + 1e-9)
+        assert.isTrue(slices.every(({ quantity }) => quantity >= 700 && quantity <= 1300))
+        if (count === 500) assert.isFalse(showsCorrelation(slices))
       }
     }
   })
+
+  it("has gaps like those of independent orders when it hides loosely", () => {
+    const mean = (count: number, hiding: Hiding) =>
+      sum(range(200).map((seed) => gapVariation(variedTimes(seed, count, 0, hiding)))) / 200
+    for (const count of [50, 100, 500]) {
+      assert.approximately(mean(count, "tight"), 0.41, 0.02)
+      assert.approximately(mean(count, "loose"), 0.94, 0.03)
+    }
+  })
+
+  for (const hiding of ["tight", "loose"] as const) {
+    it(`shares no slot's border with another order of the same window: ${hiding}`, () => {
+      const borders = range(200).flatMap((seed) =>
+        scheduleSlots(variedInput(seed, 100, 0, 10, hiding), 4)
+          .slots.slice(1)
+          .map(({ from }) => from)
+      )
+      assert.strictEqual(new Set(borders.map((border) => border.toFixed(8))).size, borders.length)
+      // All moments of the window are as likely to be a border: a quarter of them in each quarter of a slice's width.
+      const quarters = range(4).map((part) => borders.filter((border) => Math.floor((border % 1) * 4) === part).length)
+      for (const count of quarters) assert.approximately(count / borders.length, 0.25, 0.08)
+    })
+  }
 
   it("scales with quantity and lot together", () => {
     const one = scheduleOf({ totalQuantity: 6500, numSlices: 30 })
@@ -188,18 +279,41 @@ describe("a varied schedule", () => {
     )
   })
 
-  it("stays the same from version to version", () => {
-    assert.deepStrictEqual(
-      scheduleOf({ numSlices: 6, totalQuantity: 6000 }).map(({ quantity, offsetMillis }) => [quantity, offsetMillis]),
-      [
-        [827, 430_694],
-        [1003, 1_059_287],
-        [1275, 1_334_859],
-        [831, 2_207_982],
-        [1055, 2_498_641],
-        [1009, 3_015_068]
-      ]
-    )
+  it("stays the same to the byte in each version", () => {
+    const made = (version: 3 | 4, changed: Partial<ScheduleInput> = {}) =>
+      Result.getOrThrow(
+        planSchedule({ ...example, numSlices: 6, totalQuantity: 6000, ...changed }, wholeMinutes, version)
+      ).map(({ quantity, offsetMillis }) => [quantity, offsetMillis])
+    assert.deepStrictEqual(made(3), [
+      [827, 430_694],
+      [1003, 1_059_287],
+      [1275, 1_334_859],
+      [831, 2_207_982],
+      [1055, 2_498_641],
+      [1009, 3_015_068]
+    ])
+    assert.deepStrictEqual(made(4), [
+      [866, 237_842],
+      [702, 790_625],
+      [1110, 1_066_197],
+      [777, 1_939_320],
+      [1245, 2_229_979],
+      [1300, 2_753_153]
+    ])
+    assert.deepStrictEqual(made(4, { hiding: "loose" }), [
+      [866, 90_410],
+      [1298, 591_850],
+      [1110, 809_158],
+      [777, 1_612_400],
+      [1072, 2_447_892],
+      [877, 2_755_724]
+    ])
+  })
+
+  it("takes a plan that was stored without a word on hiding for a tight one", () => {
+    const { hiding: _, ...before } = example
+    const input = Schema.decodeUnknownSync(ScheduleInput)(before)
+    assert.deepStrictEqual(planSchedule(input), planSchedule(example))
   })
 })
 
@@ -290,6 +404,7 @@ describe("a generated schedule", () => {
     randomize: Schema.Boolean,
     curve: ScheduleInput.fields.curve,
     gapShare: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+    hiding: Schema.Literals(["tight", "loose"]),
     maxShare: Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3 })))
   })
   const inputOf = (any: typeof Any.Type): ScheduleInput => {

@@ -11,7 +11,7 @@ import { serviceLayer, setClock } from "../../support/service.ts"
 const calendarUntil = (until: string) =>
   TradingHours.fixed({
     from: "1970-01-01",
-    markets: forEachVenue(() => ({ until, sessions: [], whyClosed: new Map() }))
+    markets: forEachVenue(() => ({ until, sessions: [], whyClosed: new Map(), regular: [] }))
   })
 
 const service = (hours: TradingHours["Service"], brokerType: "mock" | "zerodha") =>

@@ -83,7 +83,8 @@ const untilSecond900 = Layer.merge(
       markets: forEachVenue(() => ({
         until: "1970-01-01",
         sessions: [{ opensMillis: -3_600_000, closesMillis: 900_000 }],
-        whyClosed: new Map()
+        whyClosed: new Map(),
+        regular: []
       }))
     })
   )

@@ -11,12 +11,20 @@ const part = (max: number) => {
 export const Curve = Schema.TaggedUnion({
   /** The straight line: TWAP. */
   Even: {},
-  /** In proportion to a profile, which repeats beyond 1: the part after a session's end continues in the next session. */
+  /** In proportion to a profile, of which the window covers a part; it repeats beyond 1. */
   InProportion: { profile: Profile, ...part(1000) },
+  /** In proportion to the part of a day's profile that each session of the window covers, one after the other. */
+  OverSessions: {
+    profile: Profile,
+    /** How much of the window each session takes, all together 1, and the part of the profile that it covers. */
+    sessions: Schema.NonEmptyArray(Schema.Struct({ share: Schema.Finite, ...part(1) })),
+    ...part(1)
+  },
   /** Almgren and Chriss's optimal trajectory, or its reverse. */
   Trajectory: { riskAversion: RiskAversion, isBackwards: Schema.Boolean, ...part(1) }
 })
 export type Curve = typeof Curve.Type
+type CurveOf<Tag extends Curve["_tag"]> = Extract<Curve, { readonly _tag: Tag }>
 
 /** The curve as a function from the elapsed share of the window to the completed share of the order, both 0 to 1. */
 export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
@@ -31,10 +39,24 @@ export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
 export const restOf = (curve: Curve, elapsed: number): Curve =>
   curve._tag === "Even" ? curve : { ...curve, from: curve.from + elapsed * (curve.to - curve.from) }
 
-const shapeOf = (curve: Exclude<Curve, { readonly _tag: "Even" }>): ((x: number) => number) => {
+const shapeOf = (curve: Exclude<Curve, CurveOf<"Even">>): ((x: number) => number) => {
   if (curve._tag === "InProportion") return cumulativeOf(curve.profile)
+  if (curve._tag === "OverSessions") return overSessions(curve)
   const { riskAversion, isBackwards } = curve
   return (x) => (isBackwards ? remaining(riskAversion, 1 - x) : 1 - remaining(riskAversion, x))
+}
+
+const overSessions = ({ profile, sessions }: CurveOf<"OverSessions">) => {
+  const volume = cumulativeOf(profile)
+  return (x: number): number => {
+    let [left, done] = [x, 0]
+    for (const { share, from, to } of sessions) {
+      const within = Math.min(1, Math.max(0, share === 0 ? 1 : left / share))
+      done += volume(from + within * (to - from)) - volume(from)
+      left -= share
+    }
+    return done
+  }
 }
 
 const cumulativeOf = (profile: Profile) => {

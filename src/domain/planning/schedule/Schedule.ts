@@ -2,12 +2,19 @@ import { Result, Schema } from "effect"
 import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
 import { counted } from "../../text/plural.ts"
 import { Curve, shareOf } from "./Curve.ts"
-import { baseLots, evenLots, wanderingLots } from "./lots.ts"
+import { baseLots, evenLots } from "./lots.ts"
+import { randomLots } from "./randomLots.ts"
 import { seededRandom } from "./SeededRandom.ts"
-import { evenTimes, timesWithinSlots } from "./sliceTimes.ts"
+import { evenTimes, timesWithin } from "./sliceTimes.ts"
+import { deviation, Hiding, type Slots, slotsOf } from "./slots.ts"
+import { timesWithinSlots, wanderingLots } from "./version3.ts"
 
 /** The version of {@link planSchedule}. A change that moves any slice needs a new version. */
-export const algorithmVersion = 3
+export const algorithmVersion = 4
+
+/** The versions by which plans were stored, and can be made again. */
+export const AlgorithmVersion = Schema.Literals([3, algorithmVersion])
+export type AlgorithmVersion = typeof AlgorithmVersion.Type
 
 /** Everything that decides a schedule. Quantities in units of the instrument, in multiples of `lotSize`. */
 export const ScheduleInput = Schema.Struct({
@@ -21,7 +28,9 @@ export const ScheduleInput = Schema.Struct({
   /** The minimum time between two slices. */
   leastGapMillis: Schema.Int,
   /** The maximum quantity of a slice; null for no limit. */
-  largestSlice: Schema.NullOr(Schema.Int)
+  largestSlice: Schema.NullOr(Schema.Int),
+  /** Tight where it is absent, as in plans of version 3. */
+  hiding: Schema.optionalKey(Hiding)
 })
 export type ScheduleInput = typeof ScheduleInput.Type
 
@@ -59,37 +68,63 @@ const columns = {
 
 /**
  * Plans exactly `numSlices` slices of whole lots that sum to the total, in time order within the window; fails if that is not
- * possible. The same input gives the same schedule to the byte on any machine.
+ * possible. The same input and version give the same schedule to the byte on any machine.
  *
- * Without randomization the first slice is at the start, the last at the end, and the others are evenly spaced. With it each
- * slice falls anywhere within its own slot (the window divided by numSlices), its size deviates from the curve by up to 30 % or
- * a lot, and the running total by at most half a slice, so that neither times nor sizes reveal the order.
+ * Without randomization the first slice is at the start, the last at the end, and the others are evenly spaced. With it the
+ * window is divided into slots, and each slice falls anywhere within its own; its size deviates from the curve by up to 30 % or a
+ * lot, and the running total by half a slice where it is tight, so that neither times nor sizes reveal the order.
  */
 export const planSchedule = (
   input: ScheduleInput,
-  minutesFor: MinutesFor = wholeMinutes
+  minutesFor: MinutesFor = wholeMinutes,
+  version: AlgorithmVersion = algorithmVersion
 ): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
-  Result.map(checkFeasible(input, minutesFor), ({ lots, maxLots }) => {
-    const { lotSize, numSlices, windowMillis } = input
-    const base = baseLots(shareOf(input.curve), { lots, numSlices, maxLots })
-    const quantities = input.randomize
-      ? wanderingLots(base, maxLots, seededRandom(`${input.seed}/quantities`))
-      : evenLots(base, maxLots)
-    const offsets = offsetsOf(input)
-    return quantities.map((quantity, index) => ({
-      quantity: quantity * lotSize,
-      offsetMillis: offsets[index] ?? windowMillis
+  Result.map(checkFeasible(input, minutesFor), (feasible) => {
+    const quantities = quantitiesOf(input, feasible, version)
+    const offsets = offsetsOf(input, version)
+    return quantities.map((lots, index) => ({
+      quantity: lots * input.lotSize,
+      offsetMillis: offsets[index] ?? input.windowMillis
     }))
   })
 
 /** The due time of each slice of {@link planSchedule}, without its size. */
 export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray<number>, Infeasible> =>
-  Result.map(checkFeasible(input, wholeMinutes), () => offsetsOf(input))
+  Result.map(checkFeasible(input, wholeMinutes), () => offsetsOf(input, algorithmVersion))
 
-const offsetsOf = (input: ScheduleInput): ReadonlyArray<number> =>
-  input.randomize
-    ? timesWithinSlots(input, seededRandom(`${input.seed}/times`))
-    : evenTimes(input.windowMillis, input.numSlices)
+/** The slots that the times of a randomized schedule are drawn in. */
+export const scheduleSlots = (input: ScheduleInput, version: AlgorithmVersion): Slots =>
+  version === 3
+    ? evenSlots(input.numSlices)
+    : slotsOf({ ...input, lots: lotsOf(input), hiding: hidingOf(input) }, seededRandom(`${input.seed}/slots`))
+
+const quantitiesOf = (
+  input: ScheduleInput,
+  { lots, maxLots }: Feasible,
+  version: AlgorithmVersion
+): ReadonlyArray<number> => {
+  const base = baseLots(shareOf(input.curve), { lots, numSlices: input.numSlices, maxLots })
+  if (!input.randomize) return evenLots(base, maxLots)
+  const random = seededRandom(`${input.seed}/quantities`)
+  if (version === 3) return wanderingLots(base, maxLots, random)
+  const { shift } = scheduleSlots(input, version)
+  return randomLots(base, maxLots, { reach: deviation[hidingOf(input)].reach, shift }, random)
+}
+
+const offsetsOf = (input: ScheduleInput, version: AlgorithmVersion): ReadonlyArray<number> => {
+  if (!input.randomize) return evenTimes(input.windowMillis, input.numSlices)
+  const random = seededRandom(`${input.seed}/times`)
+  return version === 3 ? timesWithinSlots(input, random) : timesWithin(input, scheduleSlots(input, version), random)
+}
+
+const evenSlots = (numSlices: number): Slots => ({
+  shift: 0,
+  slots: Array.from({ length: numSlices }, (_, slot) => ({ from: slot, to: slot + 1, slices: 1 }))
+})
+
+const hidingOf = ({ hiding = "tight" }: ScheduleInput): Hiding => hiding
+
+const lotsOf = ({ totalQuantity, lotSize }: ScheduleInput): number => Math.floor(totalQuantity / lotSize)
 
 interface Feasible {
   readonly lots: number
@@ -98,7 +133,7 @@ interface Feasible {
 
 const checkFeasible = (input: ScheduleInput, minutesFor: MinutesFor): Result.Result<Feasible, Infeasible> => {
   const { totalQuantity, lotSize, numSlices, largestSlice } = input
-  const lots = Math.floor(totalQuantity / lotSize)
+  const lots = lotsOf(input)
   const maxLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
   if (totalQuantity % lotSize !== 0) {
     const fitting = [lots * lotSize, (lots + 1) * lotSize].filter((quantity) => quantity > 0 && quantity <= maxQuantity)

@@ -1,5 +1,14 @@
 import { Result } from "effect"
-import { type Infeasible, planSchedule, type ScheduledSlice, type ScheduleInput } from "./Schedule.ts"
+import {
+  type AlgorithmVersion,
+  algorithmVersion,
+  type Infeasible,
+  planSchedule,
+  type ScheduledSlice,
+  type ScheduleInput,
+  scheduleSlots,
+  wholeMinutes
+} from "./Schedule.ts"
 
 /** A slice of a schedule with its derivation. Quantities in units of the instrument, times from the window's start. */
 export interface ExplainedSlice extends ScheduledSlice {
@@ -13,11 +22,15 @@ export interface ExplainedSlice extends ScheduledSlice {
 }
 
 /** Repeats a schedule from its input, and shows for each slice the share of the curve and of the randomization. */
-export const explainSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ExplainedSlice>, Infeasible> =>
+export const explainSchedule = (
+  input: ScheduleInput,
+  version: AlgorithmVersion = algorithmVersion
+): Result.Result<ReadonlyArray<ExplainedSlice>, Infeasible> =>
   Result.gen(function* () {
-    const slices = yield* planSchedule(input)
+    const slices = yield* planSchedule(input, wholeMinutes, version)
     const withoutChance = yield* planSchedule({ ...input, randomize: false, leastGapMillis: 0 })
     const slotMillis = input.windowMillis / input.numSlices
+    const slots = scheduleSlots(input, version).slots.flatMap((slot) => Array.from({ length: slot.slices }, () => slot))
     let aheadQuantity = 0
     return slices.map((slice, index) => {
       const curveQuantity = withoutChance[index]?.quantity ?? 0
@@ -26,8 +39,8 @@ export const explainSchedule = (input: ScheduleInput): Result.Result<ReadonlyArr
         ...slice,
         curveQuantity,
         aheadQuantity,
-        slotFromMillis: input.randomize ? Math.floor(index * slotMillis) : slice.offsetMillis,
-        slotToMillis: input.randomize ? Math.floor((index + 1) * slotMillis) : slice.offsetMillis
+        slotFromMillis: input.randomize ? Math.floor((slots[index]?.from ?? 0) * slotMillis) : slice.offsetMillis,
+        slotToMillis: input.randomize ? Math.floor((slots[index]?.to ?? 0) * slotMillis) : slice.offsetMillis
       }
     })
   })
