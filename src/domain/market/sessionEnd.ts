@@ -1,18 +1,6 @@
+import { squareOffMillis } from "./squareOff.ts"
 import { sessionAt, type TradingCalendar } from "./TradingCalendar.ts"
 import type { VenueId } from "./Venue.ts"
-
-/**
- * How many minutes before the close Zerodha begins to square MIS positions off and to cancel open MIS orders. Sources: Zerodha's support
- * page (15:20 for shares, 15:25 for NFO and BFO, 16:45 for currencies, 25 minutes before MCX's close); 15:12 for shares with a
- * closing auction by notes of other projects of autumn 2026. A special session is squared off 10 minutes before its close.
- */
-const squareOffMinutes: Readonly<Record<VenueId, number>> = {
-  EQUITY: 10,
-  EQUITY_WITH_DERIVATIVES: 10,
-  EQUITY_DERIVATIVES: 15,
-  CURRENCY_DERIVATIVES: 15,
-  COMMODITIES: 25
-}
 
 /** By how much the exchange's clock may be ahead of ours. */
 const clockToleranceMillis = 5000
@@ -31,6 +19,7 @@ export const mayEndByItself = (
   if (calendar === null || venue === null) return false
   const now = sessionAt(calendar, venue, atMillis)
   if (now._tag === "Closed") return true
-  const aheadMillis = productType === "MIS" ? squareOffMinutes[venue] * 60_000 : 0
-  return atMillis >= now.session.closesMillis - aheadMillis - clockToleranceMillis
+  const { closesMillis } = now.session
+  const endMillis = productType === "MIS" ? squareOffMillis(calendar, venue, closesMillis) : closesMillis
+  return atMillis >= endMillis - clockToleranceMillis
 }

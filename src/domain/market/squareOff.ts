@@ -62,7 +62,7 @@ export const squareOffProblem = (
 }
 
 /** When MIS is squared off in the session that closes at a moment, in milliseconds since 1970. */
-const squareOffMillis = (calendar: TradingCalendar, market: VenueId, closesMillis: number): number => {
+export const squareOffMillis = (calendar: TradingCalendar, market: VenueId, closesMillis: number): number => {
   const before = (minutes: number): number => closesMillis - minutes * 60_000
   const ordinary = ordinarySession(calendar, market, closesMillis - 1)
   const day = indianDay(DateTime.makeUnsafe(closesMillis - 1))
