@@ -173,7 +173,7 @@ describe("planOrder", () => {
     const isPlanned = (cause: PlanCause) => Result.isSuccess(planRequest({ ...request, cause }, order, rules, market))
     assert.deepStrictEqual(
       PlanCause.literals.filter((cause) => isPlanned(cause)),
-      ["LATENESS", "CARRY", "COMPLETION"]
+      ["LATENESS", "CARRY", "COMPLETION", "VOLUME"]
     )
     assert.isTrue(Result.isFailure(planOrder(order, rules, market, start)))
     assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
@@ -216,7 +216,7 @@ describe("planOrder", () => {
       Result.isSuccess(planRequest({ ...request, cause }, order, rules, unknownInstrument))
     assert.deepStrictEqual(
       PlanCause.literals.filter((cause) => isPlanned(cause)),
-      ["LATENESS", "CARRY", "COMPLETION"]
+      ["LATENESS", "CARRY", "COMPLETION", "VOLUME"]
     )
   })
 
