@@ -694,7 +694,7 @@ describe("OrderSplitter", () => {
       assert.strictEqual(
         (yield* orderRow("o1")).statusReason,
         "attempt 3 of 3 to split it, by dies, did not end within ORDER_SPLIT_TIMEOUT_MINUTES: see that daemon's log, " +
-          "then submit the order again with another key"
+          "then split it again with order retry"
       )
     }).pipe(Effect.provide(service))
   )
