@@ -167,7 +167,7 @@ const columns =
   /^(total_quantity|num_splits|duration_minutes|session_policy|instrument|limit_price): |^the (order|slice)'s .* LIMIT_/
 /** Whether the refusal is one that no change to the order could avoid. */
 const isFinal = (refusal: string): boolean =>
-  /TRADING_CALENDAR_FILE can add later ones$|no slice of whole lots of \d+ is that small|: use a LIMIT order/.test(
+  /"calendar import FILE" adds later ones$|no slice of whole lots of \d+ is that small|: use a LIMIT order/.test(
     refusal
   )
 
