@@ -65,7 +65,8 @@ const opposing =
         ) AS n (id, instrument, side)
         CROSS JOIN LATERAL (
           SELECT id, split_at FROM orders
-          WHERE instrument = n.instrument AND side <> n.side AND order_queue_status = 'DONE' AND id <> n.id
+          -- The index has the start of the instrument only.
+          WHERE left(instrument, 60) = left(n.instrument, 60) AND instrument = n.instrument AND side <> n.side AND order_queue_status = 'DONE' AND id <> n.id
             AND split_at > ${instant(DateTime.subtract(now, { days: lookBackDays }))}
             AND ${isOrderUnfinished(sql, sql.literal("orders.number"))}
           ORDER BY split_at DESC LIMIT ${maxShown + 1}
