@@ -19,7 +19,7 @@ import { wayOutHttp } from "../../http/wayOut.ts"
 import { CalendarStore } from "../../stores/operations/CalendarStore.ts"
 import { importsNow, sourcesWithout } from "../shared/calendarNow.ts"
 import { CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
-import { maxIdLength, maxPathLength, textArgument } from "../shared/flags.ts"
+import { maxIdLength, maxPathLength, textArgument, wholeArgument } from "../shared/flags.ts"
 import { as, askedFor } from "../shared/operator.ts"
 import { readCalendarSource } from "../shared/readCalendarSource.ts"
 import { calendarText, changesText, dayText, monthText } from "../terminal/renderCalendar.ts"
@@ -130,7 +130,9 @@ const hasChanged = Effect.fail(
 const remove = Command.make(
   "remove",
   {
-    number: Argument.Int("NUMBER").pipe(Argument.withDescription("Of an import, as calendar show lists them")),
+    number: wholeArgument("NUMBER", { minimum: 1, maximum: 2_147_483_647 }).pipe(
+      Argument.withDescription("Of an import, as calendar show lists them")
+    ),
     dryRun,
     as,
     reason: optionalReason,

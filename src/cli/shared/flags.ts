@@ -14,18 +14,32 @@ export const wholeFlag = (
 ): Flag.Flag<number> =>
   Flag.String(name).pipe(
     Flag.filterMap(
-      (text) =>
-        Option.some(text).pipe(
-          Option.filter((text) => /^-?\d{1,15}$/.test(text)),
-          Option.map(Number),
-          Option.filter((value) => value >= minimum && value <= maximum)
-        ),
+      (text) => wholeIn(text, minimum, maximum),
       () =>
         minimum === -Infinity
           ? "a whole number of at most 15 digits, such as 100"
           : `a whole number from ${minimum} to ${maximum}`
     ),
     Flag.withMetavar("integer")
+  )
+
+/** The same as an argument, within a range. */
+export const wholeArgument = (
+  name: string,
+  { minimum, maximum }: { readonly minimum: number; readonly maximum: number }
+): Argument.Argument<number> =>
+  Argument.String(name).pipe(
+    Argument.filterMap(
+      (text) => wholeIn(text, minimum, maximum),
+      () => `a whole number from ${minimum} to ${maximum}`
+    )
+  )
+
+const wholeIn = (text: string, minimum: number, maximum: number): Option.Option<number> =>
+  Option.some(text).pipe(
+    Option.filter((digits) => /^-?\d{1,15}$/.test(digits)),
+    Option.map(Number),
+    Option.filter((value) => value >= minimum && value <= maximum)
   )
 
 const anyNumber = { minimum: -Infinity, maximum: Infinity }
