@@ -83,6 +83,7 @@ const slice = (n: number, look: number): SettledSlice => ({
   carriedQuantity: 0,
   quantity: 10,
   validity: "DAY",
+  productType: "CNC",
   market: null,
   brokerOrderId: brokerOrderId(n),
   brokerStatus: isFilled(n, look) ? "COMPLETE" : "OPEN",
