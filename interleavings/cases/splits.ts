@@ -178,52 +178,53 @@ const retryTwice: Case = {
   })
 }
 
-const limited = configurationOf({ LIMIT_ORDERS_PER_DAY: "1" })
+interface OneOfTwo {
+  readonly name: string
+  /** What the second order has other than the first. */
+  readonly second?: Readonly<Record<string, unknown>>
+  readonly settings: Readonly<Record<string, string>>
+  readonly problem: (done: number) => string
+}
 
-const dayLimit: Case = {
+/** Two splitters, each with an order of its own, of which only one may be split. */
+const oneOfTwo = ({ name, problem, second, settings }: OneOfTwo): Case => ({
+  name,
+  prepare: Effect.gen(function* () {
+    yield* submit("o1")
+    const one = yield* planned(yield* claimOrders("a"))
+    yield* submit("o2", second)
+    const two = yield* planned(yield* claimOrders("b"))
+    const configuration = configurationOf(settings)
+    const splitter = (splitterName: string, splits: typeof one) =>
+      actor(
+        splitterName,
+        Effect.flatMap(makeCompleteSplits, (complete) => complete(splits)).pipe(
+          clockAt(1),
+          Effect.provide(configuration)
+        )
+      )
+    return () => ({
+      actors: [splitter("splitter a", one), splitter("splitter b", two)],
+      problems: Effect.map(orderStates, (orders) => {
+        const done = orders.filter(({ orderQueueStatus }) => orderQueueStatus === "DONE").length
+        return unless(done === 1, problem(done))
+      })
+    })
+  })
+})
+
+const dayLimit = oneOfTwo({
   name: "two splitters split the last order that the day's limit allows",
-  prepare: Effect.gen(function* () {
-    yield* submit("o1")
-    const one = yield* planned(yield* claimOrders("a"))
-    yield* submit("o2")
-    const two = yield* planned(yield* claimOrders("b"))
-    const splitter = (name: string, splits: typeof one) =>
-      actor(
-        name,
-        Effect.flatMap(makeCompleteSplits, (complete) => complete(splits)).pipe(clockAt(1), Effect.provide(limited))
-      )
-    return () => ({
-      actors: [splitter("splitter a", one), splitter("splitter b", two)],
-      problems: Effect.map(orderStates, (orders) => {
-        const done = orders.filter(({ orderQueueStatus }) => orderQueueStatus === "DONE").length
-        return unless(done === 1, `${done} orders are split, and the day's limit is 1`)
-      })
-    })
-  })
-}
+  settings: { LIMIT_ORDERS_PER_DAY: "1" },
+  problem: (done) => `${done} orders are split, and the day's limit is 1`
+})
 
-const opposite: Case = {
+const opposite = oneOfTwo({
   name: "two splitters split a BUY and a SELL of one instrument where self-trades are refused",
-  prepare: Effect.gen(function* () {
-    yield* submit("o1")
-    const one = yield* planned(yield* claimOrders("a"))
-    yield* submit("o2", { side: "SELL" })
-    const two = yield* planned(yield* claimOrders("b"))
-    const refusing = configurationOf({ SELF_TRADE_POLICY: "refuse" })
-    const splitter = (name: string, splits: typeof one) =>
-      actor(
-        name,
-        Effect.flatMap(makeCompleteSplits, (complete) => complete(splits)).pipe(clockAt(1), Effect.provide(refusing))
-      )
-    return () => ({
-      actors: [splitter("splitter a", one), splitter("splitter b", two)],
-      problems: Effect.map(orderStates, (orders) => {
-        const done = orders.filter(({ orderQueueStatus }) => orderQueueStatus === "DONE").length
-        return unless(done === 1, `${done} of two opposite orders are split`)
-      })
-    })
-  })
-}
+  second: { side: "SELL" },
+  settings: { SELF_TRADE_POLICY: "refuse" },
+  problem: (done) => `${done} of two opposite orders are split`
+})
 
 /** Splits of orders. */
 export const splitCases: ReadonlyArray<Case> = [
