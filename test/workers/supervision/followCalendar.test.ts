@@ -10,6 +10,7 @@ import { CalendarStore } from "../../../src/stores/operations/CalendarStore.ts"
 import { OperatorActionStore } from "../../../src/stores/operations/OperatorActionStore.ts"
 import { CalendarFollower, FollowCalendar } from "../../../src/workers/supervision/followCalendar.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
+import { eventually } from "../../support/processes.ts"
 
 const asked = { by: "asha", reason: "a circular" }
 const now = DateTime.makeUnsafe("2026-11-30T06:00:00Z")
@@ -48,13 +49,6 @@ const add = (announcements: Announcements, at: number) =>
     store.add({ source: "polls.json", form: "own", announcements, revision: at }, asked, now)
   )
 
-const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
-  holds.pipe(
-    Effect.tap(Effect.sleep("5 millis")),
-    Effect.repeat({ until: (is) => is, times: 1000 }),
-    Effect.map(assert.isTrue)
-  )
-
 const stores = Layer.merge(CalendarStore.layer, OperatorActionStore.layer).pipe(Layer.provideMerge(testDatabase))
 
 describe("two daemons", () => {
@@ -65,7 +59,8 @@ describe("two daemons", () => {
       assert.deepStrictEqual(yield* add(holiday, 0), Option.some(1))
 
       yield* told.wake
-      yield* eventually(Effect.sync(() => polls(told.hours) === "closed"))
+      const shown = Effect.sync(() => polls(told.hours))
+      yield* eventually("the daemon that was told knows the holiday", shown, (hours) => hours === "closed")
       assert.strictEqual(polls(looking.hours), "09:15–15:30")
       yield* looking.follow(yield* revision)
       assert.strictEqual(polls(looking.hours), "closed")
